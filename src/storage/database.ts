@@ -1,0 +1,28 @@
+export type Value = string | number | bigint | null;
+
+export interface Statement {
+  readonly sql: string;
+  readonly values: readonly Value[];
+}
+
+/**
+ * A connection to one database, whatever its kind. Placeholders are `?`.
+ * Writes go as a list that is one transaction, because a transaction held open over an `await` would take in
+ * other callers' statements on a single connection (bun.md section 6).
+ */
+export interface Database {
+  /** Rows as objects by column name. Booleans are 0 and 1, times are integer ms, in every dialect. */
+  all<Row>(sql: string, values?: readonly Value[]): Promise<Row[]>;
+  first<Row>(sql: string, values?: readonly Value[]): Promise<Row | undefined>;
+  /**
+   * Runs the statements in one transaction, or none of them; gives the changed rows of each.
+   * @throws {UniqueViolation} where a unique index refuses
+   */
+  write(statements: readonly Statement[]): Promise<number[]>;
+  /** A number that changes when another process has committed to the database since the last call. */
+  foreignVersion(): number;
+  close(): Promise<void>;
+}
+
+/** A unique index refused a row. */
+export class UniqueViolation extends Error {}
