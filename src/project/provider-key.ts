@@ -18,6 +18,12 @@ export interface ProviderKey {
   readonly createdAtMs: number;
 }
 
+/** A provider key without its text. */
+export interface ProviderKeyView extends Omit<ProviderKey, "sealed"> {
+  /** `unreadable`: sealed under another encryption key, or damaged. */
+  readonly status: "ok" | "unreadable";
+}
+
 /** Seals and opens provider keys; bound to project and key id, so that a row copied elsewhere does not open. */
 export interface KeySealer {
   seal(projectId: string, keyId: string, text: Secret): string;

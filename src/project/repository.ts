@@ -11,9 +11,10 @@ export interface ProjectFilter {
 /** What to change; what is absent stays. All of it in one transaction, or nothing. */
 export interface ProjectChange {
   readonly name?: string;
+  readonly provider?: string;
   /** false sets `deactivated_at` where it was active; true clears it. */
   readonly isActive?: boolean;
-  /** The key that replaces or becomes the project's first key of its default provider. */
+  /** Written over the key with the same id, or as a new one. */
   readonly key?: ProviderKey;
   readonly revokeTokens?: boolean;
   readonly atMs: number;
