@@ -1,0 +1,20 @@
+/** A self-signed certificate for localhost and 127.0.0.1, valid from 2020 to 2120. For tests only: its key is public. */
+export const localhostCertificate = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgN0WGD9eX5SrqbUh4
+Gxh/YuKpr86Hjn5jM7UI54VmICmhRANCAATqA1PePldfHv8ftnKOFYlRajY3m0Oi
+stkhxSgJixCVnYM3O56BQcl8um1KQovrw6Fe+WKx5Imr9cd0HMxrQLiy
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBZzCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOoDU94+V18e/x+2
+co4ViVFqNjebQ6Ky2SHFKAmLEJWdgzc7noFByXy6bUpCi+vDoV75YrHkiav1x3Qc
+zGtAuLKjTjBMMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNVHRMBAf8E
+BTADAQH/MB0GA1UdDgQWBBQB3lvxSlB256m5MnocdR7fBZoyFDAKBggqhkjOPQQD
+AgNIADBFAiEAn4gIsCIIv1mg3iRh/hCHvXkqIx46xzchIhCchmTAHBgCIFjQhel7
+l3yZy7wIE1KKilifSzXahm8+OR6pcNswEdFk
+-----END CERTIFICATE-----
+`,
+} as const;
