@@ -1,5 +1,6 @@
 export type Value = string | number | bigint | null;
 
+/** One statement with its values; without values it may also be a script of several. */
 export interface Statement {
   readonly sql: string;
   readonly values: readonly Value[];

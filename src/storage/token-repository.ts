@@ -1,0 +1,164 @@
+import type { RequestCounter } from "../limit/counters.ts";
+import type { TokenFilter, TokenRepository } from "../token/repository.ts";
+import type { Token } from "../token/token.ts";
+import type { Database } from "./database.ts";
+import { bit, slice, where } from "./where.ts";
+
+interface TokenRow {
+  id: string;
+  project_id: string;
+  hash: string;
+  hint: string;
+  expires_at: number;
+  is_active: number;
+  deactivated_at: number | null;
+  max_requests: number | null;
+  request_count: number;
+  cache_hit_count: number;
+  created_at: number;
+  last_used_at: number | null;
+}
+
+const columns = `id, project_id, hash, hint, expires_at, is_active, deactivated_at, max_requests, request_count,
+  cache_hit_count, created_at, last_used_at`;
+
+/** Tokens in the database. */
+export function createTokenRepository(database: Database): TokenRepository {
+  return {
+    async insert(token) {
+      await database.write([
+        {
+          sql: `INSERT INTO tokens (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          values: [
+            token.id,
+            token.projectId,
+            token.hash,
+            token.hint,
+            token.expiresAtMs,
+            token.isActive ? 1 : 0,
+            token.deactivatedAtMs,
+            token.maxRequests,
+            token.requestCount,
+            token.cacheHitCount,
+            token.createdAtMs,
+            token.lastUsedAtMs,
+          ],
+        },
+      ]);
+    },
+
+    async list(filter, page) {
+      const { sql, values } = whereToken(filter);
+      const cut = slice(page);
+      const rows = await database.all<TokenRow>(
+        `SELECT ${columns} FROM tokens${sql} ORDER BY created_at DESC, id${cut.sql}`,
+        [...values, ...cut.values],
+      );
+      const count = await database.first<{ total: number }>(
+        `SELECT COUNT(*) AS total FROM tokens${sql}`,
+        values,
+      );
+      return { items: rows.map(toToken), total: count?.total ?? 0 };
+    },
+
+    async find(id) {
+      const row = await database.first<TokenRow>(`SELECT ${columns} FROM tokens WHERE id = ?`, [id]);
+      return row && toToken(row);
+    },
+
+    async findByHash(hash) {
+      const row = await database.first<TokenRow>(`SELECT ${columns} FROM tokens WHERE hash = ?`, [hash]);
+      return row && toToken(row);
+    },
+
+    async update(id, { isActive, maxRequests, atMs }) {
+      const active = bit(isActive) ?? null;
+      const [updated] = await database.write([
+        {
+          sql: `UPDATE tokens SET
+                  deactivated_at = CASE ? WHEN 1 THEN NULL WHEN 0 THEN COALESCE(deactivated_at, ?) ELSE deactivated_at END,
+                  is_active = COALESCE(?, is_active),
+                  max_requests = CASE ? WHEN 1 THEN ? ELSE max_requests END
+                WHERE id = ?`,
+          values: [active, atMs, active, maxRequests === undefined ? 0 : 1, maxRequests ?? null, id],
+        },
+      ]);
+      return updated === 1;
+    },
+
+    async revokeAll(projectId, atMs) {
+      const [revoked = 0] = await database.write([
+        {
+          sql: "UPDATE tokens SET is_active = 0, deactivated_at = ? WHERE project_id = ? AND is_active = 1",
+          values: [atMs, projectId],
+        },
+      ]);
+      const count = await database.first<{ total: number }>(
+        "SELECT COUNT(*) AS total FROM tokens WHERE project_id = ?",
+        [projectId],
+      );
+      const total = count?.total ?? 0;
+      return { revoked, alreadyRevoked: total - revoked, total };
+    },
+
+    async deactivateExpired(atMs) {
+      const [expired = 0] = await database.write([
+        {
+          sql: "UPDATE tokens SET is_active = 0, deactivated_at = ? WHERE is_active = 1 AND expires_at <= ?",
+          values: [atMs, atMs],
+        },
+      ]);
+      return expired;
+    },
+  };
+}
+
+/** Counting in the database: exact for any number of processes on it. */
+export function createRequestCounter(database: Database): RequestCounter {
+  return {
+    async take(tokenId, atMs) {
+      const row = await database.first<{ max_requests: number | null; request_count: number }>(
+        `UPDATE tokens SET request_count = request_count + 1, last_used_at = ?
+         WHERE id = ? AND (max_requests IS NULL OR request_count < max_requests)
+         RETURNING max_requests, request_count`,
+        [atMs, tokenId],
+      );
+      if (row === undefined) return "exhausted";
+      // the limit may have been lifted a moment ago
+      return { remaining: (row.max_requests ?? Number.MAX_SAFE_INTEGER) - row.request_count };
+    },
+
+    async refund(tokenId) {
+      await database.write([
+        {
+          sql: "UPDATE tokens SET request_count = request_count - 1 WHERE id = ? AND request_count > 0",
+          values: [tokenId],
+        },
+      ]);
+    },
+  };
+}
+
+function whereToken(filter: TokenFilter) {
+  return where([
+    ["project_id = ?", filter.projectId],
+    ["is_active = ?", bit(filter.isActive)],
+  ]);
+}
+
+function toToken(row: TokenRow): Token {
+  return {
+    id: row.id,
+    projectId: row.project_id,
+    hash: row.hash,
+    hint: row.hint,
+    expiresAtMs: row.expires_at,
+    isActive: row.is_active === 1,
+    deactivatedAtMs: row.deactivated_at,
+    maxRequests: row.max_requests,
+    requestCount: row.request_count,
+    cacheHitCount: row.cache_hit_count,
+    createdAtMs: row.created_at,
+    lastUsedAtMs: row.last_used_at,
+  };
+}

@@ -1,0 +1,133 @@
+import type { Outcome, UsageRecord } from "../usage/record.ts";
+import type { UsageFilter, UsageRepository } from "../usage/repository.ts";
+import type { Database, Statement } from "./database.ts";
+import { slice, where } from "./where.ts";
+
+interface UsageRow {
+  request_id: string;
+  timestamp: number;
+  project_id: string;
+  token_id: string;
+  provider: string;
+  key_id: string;
+  method: string;
+  path: string;
+  status: number;
+  outcome: Outcome;
+  error_code: string;
+  is_stream: number;
+  duration_ms: number;
+  ttfb_ms: number | null;
+  request_bytes: number;
+  response_bytes: number;
+}
+
+const columns = `request_id, timestamp, project_id, token_id, provider, key_id, method, path, status, outcome,
+  error_code, is_stream, duration_ms, ttfb_ms, request_bytes, response_bytes`;
+
+/** Usage records in the database. Times and sizes are kept as whole numbers. */
+export function createUsageRepository(database: Database): UsageRepository {
+  return {
+    async append({ records, counts }) {
+      await database.write([
+        ...records.map(insertRecord),
+        ...[...counts].map(([tokenId, { requests, lastUsedAtMs }]) => ({
+          sql: `UPDATE tokens SET request_count = request_count + ?,
+                  last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?`,
+          values: [requests, lastUsedAtMs, tokenId],
+        })),
+      ]);
+    },
+
+    async list(filter, page) {
+      const { sql, values } = whereRecord(filter);
+      const cut = slice(page);
+      const rows = await database.all<UsageRow>(
+        `SELECT ${columns} FROM usage_records${sql} ORDER BY timestamp DESC, seq DESC${cut.sql}`,
+        [...values, ...cut.values],
+      );
+      const count = await database.first<{ total: number }>(
+        `SELECT COUNT(*) AS total FROM usage_records${sql}`,
+        values,
+      );
+      return { items: rows.map(toRecord), total: count?.total ?? 0 };
+    },
+
+    async find(requestId) {
+      const row = await database.first<UsageRow>(
+        `SELECT ${columns} FROM usage_records WHERE request_id = ? ORDER BY seq DESC`,
+        [requestId],
+      );
+      return row && toRecord(row);
+    },
+
+    async deleteBefore(beforeMs, limit) {
+      const [deleted = 0] = await database.write([
+        {
+          sql: `DELETE FROM usage_records WHERE seq IN
+                  (SELECT seq FROM usage_records WHERE timestamp < ? ORDER BY timestamp LIMIT ?)`,
+          values: [beforeMs, limit],
+        },
+      ]);
+      return deleted;
+    },
+  };
+}
+
+function insertRecord(record: UsageRecord): Statement {
+  return {
+    sql: `INSERT INTO usage_records (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    values: [
+      record.requestId,
+      record.atMs,
+      record.projectId,
+      record.tokenId,
+      record.provider,
+      record.keyId,
+      record.method,
+      record.path,
+      record.status,
+      record.outcome,
+      record.errorCode,
+      record.isStream ? 1 : 0,
+      Math.round(record.durationMs),
+      record.ttfbMs === null ? null : Math.round(record.ttfbMs),
+      record.requestBytes,
+      record.responseBytes,
+    ],
+  };
+}
+
+function whereRecord(filter: UsageFilter) {
+  return where([
+    ["project_id = ?", filter.projectId],
+    ["token_id = ?", filter.tokenId],
+    ["request_id = ?", filter.requestId],
+    ["provider = ?", filter.provider],
+    ["outcome = ?", filter.outcome],
+    ["status = ?", filter.status],
+    ["timestamp >= ?", filter.startMs],
+    ["timestamp <= ?", filter.endMs],
+  ]);
+}
+
+function toRecord(row: UsageRow): UsageRecord {
+  return {
+    requestId: row.request_id,
+    atMs: row.timestamp,
+    projectId: row.project_id,
+    tokenId: row.token_id,
+    provider: row.provider,
+    keyId: row.key_id,
+    method: row.method,
+    path: row.path,
+    status: row.status,
+    outcome: row.outcome,
+    errorCode: row.error_code,
+    isStream: row.is_stream === 1,
+    durationMs: row.duration_ms,
+    ttfbMs: row.ttfb_ms,
+    requestBytes: row.request_bytes,
+    responseBytes: row.response_bytes,
+  };
+}
