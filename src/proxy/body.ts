@@ -1,0 +1,104 @@
+import { checkParameters, type Field } from "../project/parameters.ts";
+import { listJsonFields } from "../provider/json-scan.ts";
+import { fail, ok, type Result } from "../result.ts";
+import type { Body, Call, Permit } from "./call.ts";
+import type { Refusal } from "./refuse.ts";
+
+/** Bodies up to this length are read before the provider is called: cheaper than to stream them (bun.md section 1). */
+const heldAnywayBytesMax = 1 << 20;
+
+interface BodyDeps {
+  /** Bound for a body that a policy must read. */
+  readonly bytesMax: number;
+  readonly enableStreaming: boolean;
+}
+
+/** Reads the request body as far as a policy needs it, and checks it; otherwise it is left to pass. */
+export function createReadBody(deps: BodyDeps) {
+  return async (call: Call, permit: Permit): Promise<Result<Body, Refusal>> => {
+    const { request } = call;
+    if (!deps.enableStreaming && asksForStream(call.query, permit.path))
+      return fail({ code: "streaming_disabled" });
+    if (request.body === null) return ok({ kind: "none" });
+    const isChecked = permit.provider.paramWhitelist.size > 0 || !deps.enableStreaming;
+    const length = Number(request.headers.get("content-length") ?? Number.NaN);
+    if (!isChecked) {
+      if (!(length <= heldAnywayBytesMax)) return ok({ kind: "streamed", stream: request.body });
+      return ok({ kind: "held", bytes: new Uint8Array(await request.arrayBuffer()) });
+    }
+    if (length > deps.bytesMax) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
+    const bytes = await readUpTo(request.body, deps.bytesMax);
+    if (bytes === undefined) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
+    const refusal = await checkBody(request.headers, bytes, permit, deps.enableStreaming);
+    return refusal === undefined ? ok({ kind: "held", bytes }) : fail(refusal);
+  };
+}
+
+/** The ways to ask for a stream without a body: Gemini's method name, `alt=sse`, and `stream=true`. */
+function asksForStream(query: string, path: string): boolean {
+  return /[?&](alt=sse|stream=true)(&|$)/.test(query) || path.includes(":streamGenerateContent");
+}
+
+async function readUpTo(
+  stream: ReadableStream<Uint8Array>,
+  bytesMax: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.byteLength;
+    if (length > bytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+async function checkBody(
+  headers: Headers,
+  bytes: Uint8Array<ArrayBuffer>,
+  permit: Permit,
+  mayStream: boolean,
+): Promise<Refusal | undefined> {
+  if (bytes.byteLength === 0) return undefined;
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && encoding !== "identity") return { code: "unsupported_encoding" };
+  const fields = await readFields(headers.get("content-type") ?? "", bytes);
+  if (fields === undefined) return { code: "invalid_request_body", detail: "it is neither JSON nor a form" };
+  const checked = checkParameters(fields, permit.provider.paramWhitelist);
+  if (!checked.ok) return checked.error;
+  const streams = fields.some(({ name, scalar }) => name === "stream" && scalar === "true");
+  return streams && !mayStream ? { code: "streaming_disabled" } : undefined;
+}
+
+/**
+ * The fields of a JSON object or a form; undefined where it is neither. The type is taken from the bytes where they
+ * look like JSON, since providers do so too and a wrong Content-Type must not walk round the check.
+ */
+async function readFields(
+  type: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<readonly Field[] | undefined> {
+  const isForm = /^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type);
+  if (!isForm) {
+    const text = decodeUtf8(bytes);
+    const fields = text === undefined ? undefined : listJsonFields(text);
+    return fields?.ok ? fields.value : undefined;
+  }
+  try {
+    const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
+    return [...form].map(([name, value]) => ({
+      name,
+      scalar: typeof value === "string" ? value : undefined,
+    }));
+  } catch {
+    return undefined; // a form that cannot be read is told as such
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined; // RFC 8259, 8.1: JSON is UTF-8
+  }
+}

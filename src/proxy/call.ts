@@ -1,0 +1,73 @@
+import type { Grant } from "../cache/grant-cache.ts";
+import type { KeyRing } from "../cache/key-cache.ts";
+import type { Provider } from "../provider/provider.ts";
+
+/** Where a request came in, as the listener read it. */
+export interface Inbound {
+  /** Peer address, without port. */
+  readonly address: string;
+  /** Path as it stands in the request target, dot segments resolved, still encoded. */
+  readonly path: string;
+  /** With its `?`, or "". */
+  readonly query: string;
+}
+
+/** What is known of any request, be it ever so wrong. */
+export interface Arrival extends Inbound {
+  readonly request: Request;
+  readonly requestId: string;
+  readonly correlationId: string;
+  readonly clientIp: string;
+  readonly atMs: number;
+  /** Monotonic, for durations. */
+  readonly startedMs: number;
+}
+
+/** 1 A request whose credential has been found and taken out of the query. */
+export interface Call extends Arrival {
+  readonly credential: string;
+}
+
+/** 3 What may be called, and where it is. */
+export interface Permit {
+  readonly grant: Grant;
+  readonly provider: Provider;
+  /** Path below the provider's base URL that was checked and will be sent. */
+  readonly path: string;
+  /** Known already where the choice of the provider needed it. */
+  readonly ring: KeyRing | undefined;
+}
+
+/** The request body: none, held as a whole, or passing through. */
+export type Body =
+  | { readonly kind: "none" }
+  | { readonly kind: "held"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "streamed"; readonly stream: ReadableStream<Uint8Array> };
+
+/** 4 What the limits gave. */
+export interface Hold {
+  /** Requests left of `max_requests`; undefined where there is no such limit. */
+  readonly remainingRequests: number | undefined;
+  /** Gives it back: the provider was never reached. */
+  release(): Promise<void>;
+}
+
+/** 5 The provider's answer, before its body has passed. */
+export interface Reply {
+  readonly upstream: Response;
+  readonly keyId: string;
+  /** Wall clock, ms. */
+  readonly sentAtMs: number;
+  readonly answeredAtMs: number;
+  readonly deadline: Deadline;
+}
+
+/** One timer over the phases of a call to a provider. */
+export interface Deadline {
+  /** Aborts when the time is over or the client has gone. */
+  readonly signal: AbortSignal;
+  /** Starts it anew; 0 stops it. */
+  arm(ms: number): void;
+  /** Whether it was the time that ended the call. */
+  hasExpired(): boolean;
+}

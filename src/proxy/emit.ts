@@ -1,0 +1,137 @@
+import type { Audit } from "../audit/service.ts";
+import type { Grant } from "../cache/grant-cache.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Outcome, UsageRecord } from "../usage/record.ts";
+import type { Arrival, Body, Permit, Reply } from "./call.ts";
+import { type Refusal, wordings } from "./refuse.ts";
+import type { End } from "./relay.ts";
+
+/** What is known of a request when it ends, however far it came. */
+export interface Trace {
+  readonly arrival: Arrival;
+  grant?: Grant;
+  permit?: Permit;
+  body?: Body;
+  reply?: Reply;
+  isStream?: boolean;
+  refusal?: Refusal;
+  end?: End;
+}
+
+interface EmitDeps {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  /** Buffers the row; `countToken` where the token has no limit that has counted it already. */
+  readonly usage: { append(record: UsageRecord, countToken: boolean): void };
+}
+
+const pathCharsMax = 500;
+/** Refused credentials are audited at most once per this and address: a scan must not fill the trail. */
+const auditEveryMs = 1000;
+const auditedAddressesMax = 1000;
+
+/** Step 7: one log line, one usage record, the metrics; for refusals too. Never waits and never throws. */
+export function createEmit(deps: EmitDeps) {
+  const audited = new Map<string, number>();
+
+  /** Whether this address' refusal is due for the trail again. */
+  function isAuditDue(address: string): boolean {
+    const nowMs = deps.clock.monotonic();
+    const lastMs = audited.get(address);
+    if (lastMs !== undefined && nowMs - lastMs < auditEveryMs) return false;
+    if (audited.size >= auditedAddressesMax) audited.clear();
+    audited.set(address, nowMs);
+    return true;
+  }
+
+  function auditRefusal(trace: Trace, code: Refusal["code"]): void {
+    const { arrival, grant } = trace;
+    const caller = {
+      actor: "anonymous" as const,
+      requestId: arrival.requestId,
+      correlationId: arrival.correlationId,
+      clientIp: arrival.clientIp,
+      method: arrival.request.method,
+      path: arrival.path.slice(0, pathCharsMax),
+      userAgent: (arrival.request.headers.get("user-agent") ?? "").slice(0, pathCharsMax),
+    };
+    const facts = {
+      reason: code,
+      ...(grant && { projectId: grant.project.id, tokenId: grant.token.id }),
+    };
+    if (code === "project_inactive") deps.audit.record("proxy_request", "denied", caller, facts);
+    else if (code === "service_unavailable") deps.audit.record("proxy_request", "error", caller, facts);
+    else if (wordings[code].status === 401 && isAuditDue(arrival.clientIp))
+      deps.audit.record("token.validate", "denied", caller, facts);
+  }
+
+  return (trace: Trace): void => {
+    const record = toRecord(trace, deps.clock.monotonic());
+    deps.metrics.requestEnded(record);
+    if (trace.grant !== undefined) {
+      const wasForwarded = trace.reply !== undefined;
+      deps.usage.append(record, wasForwarded && trace.grant.token.maxRequests === null);
+    }
+    if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);
+    logEnd(deps.logger, trace.arrival, record);
+  };
+}
+
+function logEnd(logger: Logger, arrival: Arrival, record: UsageRecord): void {
+  const fields = {
+    request_id: record.requestId,
+    correlation_id: arrival.correlationId,
+    method: record.method,
+    path: record.path,
+    status_code: record.status,
+    duration_ms: Math.round(record.durationMs),
+    project_id: record.projectId,
+    token_id: record.tokenId,
+    provider: record.provider,
+    outcome: record.outcome,
+    ...(record.ttfbMs !== null && { ttfb_ms: Math.round(record.ttfbMs) }),
+    ...(record.errorCode !== "" && { error_code: record.errorCode }),
+  };
+  if (record.status >= 500) logger.error("request completed with server error", fields);
+  else logger.info("request completed", fields);
+}
+
+function toRecord(trace: Trace, nowMs: number): UsageRecord {
+  const { arrival, grant, permit, body, reply, refusal, end } = trace;
+  const length = Number(arrival.request.headers.get("content-length") ?? 0);
+  return {
+    requestId: arrival.requestId,
+    atMs: arrival.atMs,
+    projectId: grant?.project.id ?? "",
+    tokenId: grant?.token.id ?? "",
+    provider: permit?.provider.name ?? "",
+    keyId: reply?.keyId ?? "",
+    method: arrival.request.method,
+    path: (permit?.path ?? arrival.path).slice(0, pathCharsMax),
+    status: refusal ? wordings[refusal.code].status : (reply?.upstream.status ?? 500),
+    outcome: end?.outcome ?? outcomeOf(refusal),
+    errorCode: refusal?.code ?? "",
+    isStream: trace.isStream ?? false,
+    durationMs: nowMs - arrival.startedMs,
+    ttfbMs: reply === undefined ? null : reply.answeredAtMs - arrival.atMs,
+    requestBytes: body?.kind === "held" ? body.bytes.byteLength : Number.isSafeInteger(length) ? length : 0,
+    responseBytes: end?.bytes ?? 0,
+  };
+}
+
+function outcomeOf(refusal: Refusal | undefined): Outcome {
+  switch (refusal?.code) {
+    case "client_cancelled":
+      return "client_cancelled";
+    case "timeout":
+      return "upstream_timeout";
+    case "bad_gateway":
+      return "upstream_error";
+    default:
+      return "refused";
+  }
+}

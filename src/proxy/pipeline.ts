@@ -1,0 +1,109 @@
+import type { Grant } from "../cache/grant-cache.ts";
+import { dialectOf, guessDialect } from "../provider/dialects.ts";
+import type { Provider } from "../provider/provider.ts";
+import type { Result } from "../result.ts";
+import type { Arrival, Body, Call, Hold, Inbound, Permit, Reply } from "./call.ts";
+import type { Cors } from "./cors.ts";
+import type { Trace } from "./emit.ts";
+import { clientHeaders } from "./headers.ts";
+import { type Refusal, refusalResponse } from "./refuse.ts";
+import { isEventStream, relay } from "./relay.ts";
+
+type Step<Value, Reason = Refusal> = Result<Value, Reason> | Promise<Result<Value, Reason>>;
+
+/** The steps of a request, in their order; src/app.ts makes them. */
+export interface Steps {
+  arrive(request: Request, inbound: Inbound): Arrival;
+  accept(arrival: Arrival): Step<Call>;
+  authenticate(call: Call): Step<Grant, Refusal & { readonly grant?: Grant }>;
+  authorise(call: Call, grant: Grant): Step<Permit>;
+  readBody(call: Call, permit: Permit): Step<Body>;
+  limit(permit: Permit): Step<Hold>;
+  forward(call: Call, permit: Permit, body: Body, hold: Hold): Step<Reply>;
+  emit(trace: Trace): void;
+  /** Words a fault that nobody expected; logs it. */
+  unexpected(fault: unknown, arrival: Arrival): Refusal;
+  readonly cors: Cors;
+  /** The provider that a request without a token is for: named by the path, else the default. */
+  preflightProvider(path: string): Provider;
+  /** Takes a place among the requests under way; undefined when all are taken. Gives back how to leave it. */
+  enter(): (() => void) | undefined;
+  readonly timingHeaders: boolean;
+}
+
+/** The data plane as the server sees it. */
+export type DataPlane = (request: Request, inbound: Inbound) => Promise<Response>;
+
+/**
+ * The data plane. Read it downwards: a request lives in this order.
+ * A plain function of a Request, hung in front of Elysia's routing; it never throws.
+ */
+export function createPipeline(step: Steps): DataPlane {
+  return async (request, inbound) => {
+    const arrival = step.arrive(request, inbound);
+    if (request.method === "OPTIONS")
+      return step.cors.preflight(arrival, step.preflightProvider(arrival.path));
+    const leave = step.enter();
+    const trace: Trace = { arrival };
+    let held: Hold | undefined;
+    const turnAway = (refusal: Refusal): Response => {
+      leave?.();
+      trace.refusal = refusal;
+      step.emit(trace);
+      const provider = trace.permit?.provider;
+      const dialect = provider ? dialectOf(provider.dialect) : guessDialect(arrival.path, request.headers);
+      return refusalResponse(refusal, arrival, dialect);
+    };
+    if (leave === undefined) return turnAway({ code: "overloaded" });
+
+    try {
+      const call = await step.accept(arrival);
+      if (!call.ok) return turnAway(call.error);
+
+      const grant = await step.authenticate(call.value);
+      if (!grant.ok) {
+        if (grant.error.grant) trace.grant = grant.error.grant;
+        return turnAway(grant.error);
+      }
+      trace.grant = grant.value;
+
+      const permit = await step.authorise(call.value, grant.value);
+      if (!permit.ok) return turnAway(permit.error);
+      trace.permit = permit.value;
+
+      const body = await step.readBody(call.value, permit.value);
+      if (!body.ok) return turnAway(body.error);
+      trace.body = body.value;
+
+      const hold = await step.limit(permit.value);
+      if (!hold.ok) return turnAway(hold.error);
+      held = hold.value;
+
+      const reply = await step.forward(call.value, permit.value, body.value, hold.value);
+      if (!reply.ok) return turnAway(reply.error);
+      trace.reply = reply.value;
+
+      const { upstream, deadline } = reply.value;
+      trace.isStream = isEventStream(upstream);
+      const headers = clientHeaders(arrival, reply.value, hold.value, { timing: step.timingHeaders });
+      const origin = request.headers.get("origin");
+      if (origin !== null) step.cors.expose(headers, origin);
+      const relayed = await relay(upstream, {
+        arrival,
+        deadline,
+        dialect: dialectOf(permit.value.provider.dialect),
+        timeouts: permit.value.provider.timeouts,
+        onEnd(end) {
+          leave();
+          trace.end = end;
+          step.emit(trace);
+        },
+      });
+      return new Response(relayed, { status: upstream.status, statusText: upstream.statusText, headers });
+    } catch (fault) {
+      // Only a fault of ours before the provider was asked gives the request back.
+      if (trace.reply === undefined) await held?.release().catch((again: unknown) => step.unexpected(again, arrival));
+      return turnAway(step.unexpected(fault, arrival));
+    }
+  };
+}

@@ -1,0 +1,159 @@
+import type { Dialect } from "../provider/dialect.ts";
+import type { ProviderTimeouts } from "../provider/provider.ts";
+import type { Outcome } from "../usage/record.ts";
+import type { Arrival, Deadline } from "./call.ts";
+import { type RefusalCode, wordings } from "./refuse.ts";
+
+/** How the body of an answer ended. */
+export interface End {
+  readonly outcome: Outcome;
+  /** Body bytes handed on. */
+  readonly bytes: number;
+}
+
+interface RelayDeps {
+  readonly arrival: Arrival;
+  readonly dialect: Dialect;
+  readonly deadline: Deadline;
+  readonly timeouts: ProviderTimeouts;
+  /** Called exactly once. */
+  readonly onEnd: (end: End) => void;
+}
+
+/** An answer of a known length up to this is read as a whole when it comes at once: cheaper than a stream of one chunk. */
+const wholeBytesMax = 256 * 1024;
+/** How long a short body may take to come as a whole before it is streamed after all. */
+const wholeWaitMs = 2;
+
+/** What a Response can be made of. */
+export type Relayed = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null;
+
+type Reader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+type Chunk = Awaited<ReturnType<Reader["read"]>>;
+
+/**
+ * Hands the body of a provider's answer on, byte for byte and chunk by chunk, at the pace of whoever reads it.
+ * A body that breaks off is broken off here too; a stream of events gets one error event first, where that stands
+ * at a border between events. The client's going away closes the provider's connection.
+ */
+export async function relay(upstream: Response, deps: RelayDeps): Promise<Relayed> {
+  const isStream = isEventStream(upstream);
+  deps.deadline.arm(isStream ? deps.timeouts.streamIdleMs : deps.timeouts.requestMs);
+  if (upstream.body === null || deps.arrival.request.method === "HEAD") {
+    deps.deadline.arm(0);
+    deps.onEnd({ outcome: "complete", bytes: 0 });
+    return null;
+  }
+  const reader = upstream.body.getReader() as Reader;
+  const first = reader.read();
+  first.catch(() => {}); // heard where it is awaited; till then it must not count as unhandled
+  const length = Number(upstream.headers.get("content-length") ?? Number.NaN);
+  if (length <= wholeBytesMax) {
+    const whole = await wholeAtOnce(first, length);
+    if (whole !== undefined) {
+      deps.deadline.arm(0);
+      deps.onEnd({ outcome: "complete", bytes: length });
+      reader.read().catch(() => {}); // its end is read so that the connection can be used again
+      return whole;
+    }
+  }
+  return streamed(reader, first, isStream, deps);
+}
+
+/** Whether an answer is read while it is made (WHATWG HTML, 9.2). */
+export function isEventStream(upstream: Response): boolean {
+  return upstream.headers.get("content-type")?.toLowerCase().startsWith("text/event-stream") ?? false;
+}
+
+async function wholeAtOnce(
+  first: Promise<Chunk>,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  let timer: Timer | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, wholeWaitMs);
+  });
+  const chunk = await Promise.race([first, late]).catch(() => undefined); // told again by `first` in the stream
+  clearTimeout(timer);
+  if (chunk?.done && length === 0) return new Uint8Array(0);
+  return chunk?.value?.byteLength === length ? chunk.value : undefined;
+}
+
+function streamed(reader: Reader, first: Promise<Chunk>, isStream: boolean, deps: RelayDeps): ReadableStream {
+  const { request } = deps.arrival;
+  let pending: Promise<Chunk> | undefined = first;
+  let bytes = 0;
+  let tail = "";
+  let isOver = false;
+  const end = (outcome: Outcome) => {
+    if (isOver) return;
+    isOver = true;
+    deps.deadline.arm(0);
+    deps.onEnd({ outcome, bytes });
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const chunk = await (pending ?? reader.read());
+          pending = undefined;
+          if (chunk.done) {
+            end("complete");
+            controller.close();
+            return;
+          }
+          if (isStream) {
+            deps.deadline.arm(deps.timeouts.streamIdleMs);
+            tail = tailOf(tail, chunk.value);
+          }
+          bytes += chunk.value.byteLength;
+          controller.enqueue(chunk.value);
+        } catch (error) {
+          const outcome = outcomeOf(deps.deadline, request.signal);
+          const event = isStream && isEventBorder(tail) ? lastWord(outcome, deps) : undefined;
+          end(outcome);
+          if (event !== undefined) {
+            controller.enqueue(new TextEncoder().encode(event));
+            await Bun.sleep(0); // or the cut overtakes the event (bun.md section 10)
+          }
+          controller.error(error);
+        }
+      },
+      cancel() {
+        end("client_cancelled");
+        void reader.cancel().catch(() => {}); // the provider's side may be gone as well; it is closed either way
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function outcomeOf(deadline: Deadline, client: AbortSignal): Outcome {
+  if (deadline.hasExpired()) return "upstream_timeout";
+  return client.aborted ? "client_cancelled" : "upstream_cut";
+}
+
+function lastWord(outcome: Outcome, { dialect, arrival }: RelayDeps): string | undefined {
+  if (outcome === "client_cancelled") return undefined;
+  const code: RefusalCode = outcome === "upstream_timeout" ? "timeout" : "bad_gateway";
+  const { status, description } = wordings[code];
+  const message = "The provider's stream broke off before its end";
+  return dialect.errorEvent(
+    { status, code, message, description, requestId: arrival.requestId },
+    arrival.path,
+  );
+}
+
+/** The last four bytes that have passed; two line ends are at most that. */
+function tailOf(before: string, chunk: Uint8Array): string {
+  const last = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString(
+    "latin1",
+    Math.max(0, chunk.byteLength - 4),
+  );
+  return (before + last).slice(-4);
+}
+
+/** Whether the last event is whole: it ends with an empty line (WHATWG HTML, 9.2.6), or there was none yet. */
+function isEventBorder(tail: string): boolean {
+  return tail === "" || tail.endsWith("\n\n") || tail.endsWith("\r\n\r\n") || tail.endsWith("\r\r");
+}
