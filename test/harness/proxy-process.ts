@@ -84,6 +84,7 @@ export function binaryPath(): string {
 
 /** Starts the server and waits until it is ready. @throws {Error} with its output when it does not get there */
 export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
+  const binary = binaryPath();
   const scope = new DisposableStack();
   const work = scope.use(temporaryDirectory());
   const home = scope.use(temporaryDirectory());
@@ -104,7 +105,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
     LOG_LEVEL: "info",
     ...options.env,
   };
-  const running = run(["server", ...(options.args ?? [])], { env, cwd: work.path });
+  const running = run([binary, "server", ...(options.args ?? [])], { env, cwd: work.path });
   const origin = `http://127.0.0.1:${port}`;
   const manage = manageCaller(origin, env.MANAGEMENT_TOKEN);
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<Finished> => {
@@ -161,9 +162,14 @@ export interface CliOptions {
 
 /** Runs the binary to its end. @throws {Error} when the deadline (20 s) passes; it is killed then */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<Finished> {
+  const binary = binaryPath();
   using directory = temporaryDirectory();
   const env = { PATH: process.env["PATH"] ?? "", HOME: directory.path, ...options.env };
-  const running = run(args, { env, cwd: options.cwd ?? directory.path, stdin: options.stdin ?? "" });
+  const running = run([binary, ...args], {
+    env,
+    cwd: options.cwd ?? directory.path,
+    stdin: options.stdin ?? "",
+  });
   const deadlineMs = options.deadlineMs ?? 20_000;
   return await within(running.finished, deadlineMs, () => `end of \`llm-proxy ${args.join(" ")}\``).finally(
     () => running.kill("SIGKILL"),
@@ -171,10 +177,10 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
 }
 
 function run(
-  args: readonly string[],
+  command: readonly string[],
   options: { readonly env: Record<string, string>; readonly cwd: string; readonly stdin?: string },
 ) {
-  const child = Bun.spawn([binaryPath(), ...args], {
+  const child = Bun.spawn([...command], {
     env: options.env,
     cwd: options.cwd,
     stdin: Buffer.from(options.stdin ?? ""),

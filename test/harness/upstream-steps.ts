@@ -26,7 +26,7 @@ export const hold = (): Step => (link) => link.hold();
 /** Half-closes: nothing more is sent, what comes is still read. */
 export const fin = (): Step => (link) => link.fin();
 
-/** Closes with RST (SO_LINGER 0). */
+/** Closes with RST (SO_LINGER 0), which takes back what the peer has not read yet: pause before, if that must arrive. */
 export const reset = (): Step => (link) => link.reset();
 
 export const stopReading = (): Step => (link) => link.stopReading();
