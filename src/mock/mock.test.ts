@@ -7,7 +7,13 @@ import { createMock } from "./mock.ts";
 const KEY = "sk-mock-key";
 const clock = { now: () => 1_700_000_000_500, monotonic: () => 0 };
 const mock = createMock({ apiKey: new Secret(KEY), paceMs: 1, clock });
-const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 0, development: false, fetch: mock.fetch });
+const server = Bun.serve({
+  port: 0,
+  hostname: "127.0.0.1",
+  idleTimeout: 0,
+  development: false,
+  fetch: mock.fetch,
+});
 const base = `http://127.0.0.1:${server.port}`;
 const openai = new OpenAI({ apiKey: KEY, baseURL: `${base}/v1`, maxRetries: 0 });
 const anthropic = new Anthropic({ apiKey: KEY, baseURL: base, maxRetries: 0 });
