@@ -1,18 +1,30 @@
-import type { Providers } from "../provider/provider.ts";
+import { resolve } from "node:path";
+import type { Provider, Providers } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
+import { fail, ok } from "../result.ts";
+import { checkServer } from "./checks.ts";
+import defaultProviders from "./default-providers.yaml" with { type: "text" };
+import type { Findings } from "./findings.ts";
+import { createFindings } from "./findings.ts";
 import type { Problem } from "./problem.ts";
+import type { ProviderDefaults } from "./providers.ts";
+import { parseProviders } from "./providers.ts";
+import { readSettings } from "./read-settings.ts";
 import type { Config, Group, SettingKey } from "./settings.ts";
+import { settingRows } from "./settings.ts";
+import type { Environment, Flags as FlagValues } from "./sources.ts";
+import { isFile, readTextFile } from "./text-file.ts";
 
 /** The flags of a command by setting key; `config` names the settings file and `env` the env file. */
-export type Flags = { readonly [K in SettingKey | "config" | "env"]?: string | boolean | undefined };
+export type Flags = FlagValues;
 
 /** Where settings come from. */
 export interface LoadInput {
   readonly flags: Flags;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   /** Relative paths start here. */
   readonly cwd: string;
-  /** Whose settings are read; the others keep their default. Not given: all. */
+  /** Whose settings are read; the others keep their default. Not given: all for `loadSettings`, else the server's. */
   readonly groups?: readonly Group[];
 }
 
@@ -24,35 +36,106 @@ export interface LoadedSettings {
   readonly warnings: readonly string[];
 }
 
-/** Settings of a server, checked together, and its providers. */
-export interface Loaded extends LoadedSettings {
+/** The providers and where their file lies. */
+export interface LoadedProviders {
   readonly providers: Providers;
-  /** A path, or `built in`. */
+  /** An absolute path, or `built in`. */
   readonly providerSource: string;
 }
 
+/** Settings of a server, checked together, and its providers. */
+export interface Loaded extends LoadedSettings, LoadedProviders {}
+
+/** A line of `config show`. */
+export interface Described {
+  readonly key: SettingKey;
+  readonly env: string;
+  /** In the grammar of the setting, `***` for a secret, empty where nothing is set. */
+  readonly value: string;
+  readonly origin: string;
+}
+
 /** The environment of this process. */
-export function readEnvironment(): Readonly<Record<string, string | undefined>> {
+export function readEnvironment(): Environment {
   // biome-ignore lint/style/noProcessEnv: the only place that reads it
   return { ...process.env };
 }
 
 /** For commands that need settings but neither providers nor what a server demands (`manage`, `chat`, `setup`). */
-export function loadSettings(_input: LoadInput): Result<LoadedSettings, readonly Problem[]> {
-  throw new Error("comes with the next commit");
+export function loadSettings(input: LoadInput): Result<LoadedSettings, readonly Problem[]> {
+  const findings = createFindings();
+  const settings = readSettings({ groups: settingGroups, ...input }, findings);
+  if (findings.problems.length > 0) return fail(findings.problems);
+  return ok({ ...settings, warnings: findings.warnings });
 }
 
-/** For `server`, `config` and `doctor`. All problems come at once. */
-export function loadConfig(_input: LoadInput): Result<Loaded, readonly Problem[]> {
-  throw new Error("comes with the next commit");
+/** For `server`, `config check` and `doctor`. All problems come at once: settings, what a server demands, providers. */
+export function loadConfig(input: LoadInput): Result<Loaded, readonly Problem[]> {
+  const findings = createFindings();
+  const settings = readSettings({ groups: ["server"], ...input }, findings);
+  checkServer(settings.config, findings);
+  const loaded = readProviders(settings.config, input.cwd, findings);
+  if (loaded === undefined || findings.problems.length > 0) return fail(findings.problems);
+  return ok({ ...settings, ...loaded, warnings: findings.warnings });
 }
 
-/** Every setting with its value as text, secrets masked, and where it came from; for `config show`. */
-export function describeConfig(_loaded: LoadedSettings): readonly {
-  readonly key: SettingKey;
-  readonly env: string;
-  readonly value: string;
-  readonly origin: string;
-}[] {
-  throw new Error("comes with the next commit");
+/** The providers alone, for commands that open the database themselves. */
+export function loadProviders(config: Config, cwd: string): Result<LoadedProviders, readonly Problem[]> {
+  const findings = createFindings();
+  const loaded = readProviders(config, cwd, findings);
+  return loaded === undefined ? fail(findings.problems) : ok(loaded);
+}
+
+/** Every setting with its value as text and where it came from, in the order of the table. */
+export function describeConfig({ config, origins }: LoadedSettings): readonly Described[] {
+  return settingRows.map(({ key, setting }) => {
+    const value: unknown = config[key];
+    const isUnset = value === undefined && setting.default === undefined;
+    return { key, env: setting.env, value: isUnset ? "" : setting.kind.format(value), origin: origins[key] };
+  });
+}
+
+const settingGroups: readonly Group[] = ["server", "client", "store", "chat", "setup"];
+const defaultProviderFile = "config/api_providers.yaml";
+
+function readProviders(config: Config, cwd: string, findings: Findings): LoadedProviders | undefined {
+  const ownFile = config.apiConfigPath ?? resolve(cwd, defaultProviderFile);
+  const isBuiltIn = config.apiConfigPath === undefined && !isFile(ownFile);
+  const text = isBuiltIn ? ok(defaultProviders) : readTextFile(ownFile);
+  if (!text.ok) {
+    findings.problems.push({
+      code: "unreadable_file",
+      file: ownFile,
+      name: "",
+      message: `the provider file ${text.error}`,
+    });
+    return undefined;
+  }
+  const providerSource = isBuiltIn ? "built in" : ownFile;
+  const defaults: ProviderDefaults = {
+    defaultName: config.defaultApiProvider,
+    requestTimeoutMs: config.requestTimeoutMs,
+    allowedOrigins: config.corsAllowedOrigins,
+    metricsPath: config.metricsPath,
+  };
+  const providers = parseProviders(providerSource, text.value, defaults);
+  if (!providers.ok) {
+    findings.problems.push(...providers.error);
+    return undefined;
+  }
+  if (isBuiltIn) return { providers: withOpenaiUrl(providers.value, config.openaiApiUrl), providerSource };
+  if (config.openaiApiUrl !== undefined) {
+    findings.warnings.push(
+      `OPENAI_API_URL has no effect beside a provider file: set base_url in ${providerSource}`,
+    );
+  }
+  return { providers: providers.value, providerSource };
+}
+
+function withOpenaiUrl(providers: Providers, url: string | undefined): Providers {
+  const openai = providers.byName.get("openai");
+  if (url === undefined || openai === undefined) return providers;
+  const { origin, pathname } = new URL(url);
+  const moved: Provider = { ...openai, origin, basePath: pathname.replace(/\/+$/, "") };
+  return { ...providers, byName: new Map([...providers.byName, ["openai", moved]]) };
 }

@@ -1,0 +1,70 @@
+import type { Findings } from "./findings.ts";
+import type { ProblemCode } from "./problem.ts";
+import type { Config, SettingKey } from "./settings.ts";
+import { settings } from "./settings.ts";
+import { formatAddress } from "./units.ts";
+
+const managementTokenLengthMin = 16;
+const productionTokenLengthMin = 32;
+// First segments that routes of the server or the APIs of providers have already.
+const takenSegments = new Set(["manage", "admin", "health", "ready", "live", "docs", "v1", "v1beta"]);
+
+/** What a server demands of its settings beyond each being right by itself. */
+export function checkServer(config: Config, findings: Findings): void {
+  const refuse = (key: SettingKey, code: ProblemCode, message: string): void => {
+    if (!findings.unread.has(key)) findings.problems.push({ code, name: settings[key].env, message });
+  };
+  const isProduction = config.apiEnv === "production";
+  const token = config.managementToken?.reveal();
+  if (token === undefined) {
+    refuse(
+      "managementToken",
+      "missing",
+      "is not set: run llm-proxy setup, or set it or MANAGEMENT_TOKEN_FILE",
+    );
+  } else if (isProduction && token.length < productionTokenLengthMin) {
+    refuse(
+      "managementToken",
+      "invalid_value",
+      `has fewer than ${productionTokenLengthMin} characters, which API_ENV=production demands`,
+    );
+  } else if (token.length < managementTokenLengthMin) {
+    findings.warnings.push(
+      `MANAGEMENT_TOKEN has fewer than ${managementTokenLengthMin} characters: make one with openssl rand -hex 32`,
+    );
+  }
+  if (config.encryptionKey === undefined && (isProduction || config.requireEncryptionKey)) {
+    const demand = isProduction ? "API_ENV=production" : "REQUIRE_ENCRYPTION_KEY";
+    refuse(
+      "encryptionKey",
+      "missing",
+      `is not set, which ${demand} demands: make one with openssl rand -base64 32`,
+    );
+  }
+  if (config.daemon && config.logFile === undefined) {
+    refuse(
+      "logFile",
+      "missing",
+      "is not set, which a server in the background needs: set it or use --log-file",
+    );
+  }
+  if (takenSegments.has(config.metricsPath.split("/")[1] ?? "")) {
+    refuse(
+      "metricsPath",
+      "conflict",
+      `"${config.metricsPath}" lies under a path that is taken: choose another`,
+    );
+  }
+  const second = config.managementListenAddr;
+  if (
+    second !== undefined &&
+    second.port !== 0 &&
+    formatAddress(second) === formatAddress(config.listenAddr)
+  ) {
+    refuse(
+      "managementListenAddr",
+      "conflict",
+      "is the same as LISTEN_ADDR: choose another port or leave it out",
+    );
+  }
+}

@@ -1,0 +1,130 @@
+import type { Static, TSchema } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
+import { Value, ValueErrorType } from "@sinclair/typebox/value";
+import { didYouMean } from "./nearest.ts";
+
+// Every description ends the sentence "… must be". All scalars are text; units.ts reads them afterwards.
+const word = (description: string) => Type.String({ description, minLength: 1 });
+const words = (description: string) => Type.Array(word("a text"), { description });
+const oneOrMore = (description: string) => Type.Array(word("a text"), { description, minItems: 1 });
+const strict = { additionalProperties: false, description: "a map of known keys" };
+const duration = Type.Optional(word("a duration such as 30s"));
+const count = Type.Optional(word("a whole number"));
+
+const apiSchema = Type.Object(
+  {
+    base_url: word("an address such as https://api.example.com"),
+    dialect: Type.Optional(word("openai, anthropic, gemini or none")),
+    // Its long and short form are told apart by provider-auth.ts.
+    auth: Type.Optional(Type.Unknown()),
+    static_headers: Type.Optional(
+      Type.Record(Type.String(), Type.String({ description: "a text" }), {
+        description: "a map of header to value",
+      }),
+    ),
+    allowed_endpoints: oneOrMore("a list of one path or more"),
+    allowed_methods: oneOrMore("a list of one method or more"),
+    timeouts: Type.Optional(
+      Type.Object(
+        {
+          request: duration,
+          response_header: duration,
+          stream_idle: duration,
+          idle_connection: duration,
+          flush_interval: duration,
+        },
+        strict,
+      ),
+    ),
+    connection: Type.Optional(Type.Object({ max_idle_conns: count, max_idle_conns_per_host: count }, strict)),
+    param_whitelist: Type.Optional(
+      Type.Record(Type.String(), oneOrMore("a list of one pattern or more"), {
+        description: "a map of parameter to patterns",
+      }),
+    ),
+    allowed_origins: Type.Optional(words("a list of origins")),
+    required_headers: Type.Optional(words("a list of header names")),
+  },
+  strict,
+);
+
+const authSchema = Type.Object(
+  {
+    scheme: word("bearer, header, query or none"),
+    name: Type.Optional(word("a text")),
+    prefix: Type.Optional(Type.String({ description: "a text" })),
+  },
+  strict,
+);
+
+const fileSchema = Type.Object(
+  {
+    default_api: Type.Optional(word("the name of an entry")),
+    apis: Type.Record(Type.String(), Type.Unknown(), {
+      description: "a map of one provider or more",
+      minProperties: 1,
+    }),
+  },
+  strict,
+);
+
+/** One entry of `apis:` as written. */
+export type ApiEntry = Static<typeof apiSchema>;
+/** The long form of `auth:` as written. */
+export type AuthEntry = Static<typeof authSchema>;
+
+/** A place in the file, from the value that was checked, and the end of a sentence about it. */
+export interface ShapeFault {
+  readonly code: "unknown_name" | "missing" | "invalid_value";
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** The parts of a value that have the right shape, and the faults of those that do not. */
+export interface Shaped<T> {
+  readonly value: Partial<T>;
+  readonly faults: readonly ShapeFault[];
+}
+
+/** The whole file; entries of `apis` are looked at one by one with `shapeApi`. */
+export function shapeFile(value: unknown): Shaped<Static<typeof fileSchema>> {
+  return shape(fileSchema, value);
+}
+
+/** One entry of `apis:`. */
+export function shapeApi(value: unknown): Shaped<ApiEntry> {
+  return shape(apiSchema, value);
+}
+
+/** The long form of `auth:`. */
+export function shapeAuth(value: unknown): Shaped<AuthEntry> {
+  return shape(authSchema, value);
+}
+
+function shape<T extends TSchema>(schema: T, value: unknown): Shaped<Static<T>> {
+  const faults = new Map<string, ShapeFault>();
+  for (const error of Value.Errors(schema, value)) {
+    const path = error.path
+      .split("/")
+      .slice(1)
+      .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+    // The first fault of a place says it best; what follows repeats it.
+    if (!faults.has(error.path))
+      faults.set(error.path, { path, ...sentence(error.type, error.schema, path) });
+  }
+  const wrong = new Set([...faults.values()].map(({ path }) => path[0]));
+  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
+  const right = isMap ? Object.entries(value).filter(([key]) => !wrong.has(key)) : [];
+  return { value: Object.fromEntries(right) as Partial<Static<T>>, faults: [...faults.values()] };
+}
+
+function sentence(type: ValueErrorType, schema: TSchema, path: readonly string[]): Omit<ShapeFault, "path"> {
+  if (type === ValueErrorType.ObjectAdditionalProperties) {
+    const known = Object.keys((schema["properties"] ?? {}) as object);
+    return { code: "unknown_name", message: `is not a known key${didYouMean(path.at(-1) ?? "", known)}` };
+  }
+  if (type === ValueErrorType.ObjectRequiredProperty) {
+    return { code: "missing", message: `is missing: it must be ${schema.description ?? "set"}` };
+  }
+  return { code: "invalid_value", message: `must be ${schema.description ?? "something else"}` };
+}

@@ -1,0 +1,234 @@
+import type { DialectName, Provider, Providers } from "../provider/provider.ts";
+import type { Result } from "../result.ts";
+import { fail, ok } from "../result.ts";
+import { parseBaseUrl } from "./base-url.ts";
+import { checkHeaderName, checkMethod, checkOrigin } from "./http-words.ts";
+import { nearest } from "./nearest.ts";
+import { checkEndpoint, checkGlob } from "./policy-words.ts";
+import type { Problem } from "./problem.ts";
+import { readAuth } from "./provider-auth.ts";
+import type { ApiEntry, ShapeFault } from "./provider-schema.ts";
+import { shapeApi, shapeFile } from "./provider-schema.ts";
+import { parseDuration, parseInteger } from "./units.ts";
+import { quote } from "./values.ts";
+import { parseYaml } from "./yaml-file.ts";
+
+/** Settings that stand in where the provider file says nothing. */
+export interface ProviderDefaults {
+  /** Goes before `default_api`. */
+  readonly defaultName: string | undefined;
+  readonly requestTimeoutMs: number;
+  /** `*` is any. */
+  readonly allowedOrigins: readonly string[];
+  /** A provider may not be called as its first segment. */
+  readonly metricsPath: string;
+}
+
+const reservedNames = ["v1", "v1beta", "manage", "admin", "health", "ready", "live", "metrics", "docs"];
+const dialects: readonly DialectName[] = ["openai", "anthropic", "gemini", "none"];
+// The relay or the runtime sets these for each request.
+const ownHeaders = new Set(
+  "host content-length connection keep-alive transfer-encoding te trailer upgrade proxy-connection proxy-authorization cookie".split(
+    " ",
+  ),
+);
+
+/** Takes down what is wrong at a place of the file. */
+type Report = (path: readonly string[], message: string, code?: Problem["code"]) => void;
+
+/**
+ * Reads a provider file (contract 2.2). `file` is its name in problems. Everything that is wrong comes at once; an
+ * unknown key, a wrong type or an invalid policy anywhere gives no providers at all.
+ */
+export function parseProviders(
+  file: string,
+  text: string,
+  defaults: ProviderDefaults,
+): Result<Providers, readonly Problem[]> {
+  const yaml = parseYaml(file, text);
+  if (!yaml.ok) return yaml;
+  const problems: Problem[] = [];
+  const report: Report = (path, message, code = "invalid_value") => {
+    problems.push({ code, file, line: yaml.value.lineOf(path), name: nameOf(path), message });
+  };
+  const reportFaults = (path: readonly string[], faults: readonly ShapeFault[]): void => {
+    for (const fault of faults) report([...path, ...fault.path], fault.message, fault.code);
+  };
+
+  const { value, faults } = shapeFile(yaml.value.value ?? {});
+  reportFaults([], faults);
+  const byName = new Map<string, Provider>();
+  for (const [name, entry] of Object.entries(value.apis ?? {})) {
+    const path = ["apis", name];
+    const problem = checkName(name, defaults.metricsPath);
+    if (problem !== undefined) report(path, problem);
+    const shaped = shapeApi(entry);
+    reportFaults(path, shaped.faults);
+    byName.set(
+      name,
+      readApi(name, shaped.value, defaults, (rest, ...what) => report([...path, ...rest], ...what)),
+    );
+  }
+  const names = [...byName.keys()];
+  if (value.default_api !== undefined && !byName.has(value.default_api)) {
+    report(["default_api"], namesNone(value.default_api, names), "unknown_name");
+  }
+  const defaultName =
+    defaults.defaultName ?? value.default_api ?? (names.length === 1 ? names[0] : undefined);
+  if (defaults.defaultName !== undefined && value.apis !== undefined && !byName.has(defaults.defaultName)) {
+    const message = namesNone(defaults.defaultName, names);
+    problems.push({ code: "unknown_name", name: "DEFAULT_API_PROVIDER", message });
+  } else if (defaultName === undefined && value.apis !== undefined) {
+    report([], "no default provider: set default_api or DEFAULT_API_PROVIDER to one of its names", "missing");
+  }
+  return problems.length > 0 || defaultName === undefined ? fail(problems) : ok({ byName, defaultName });
+}
+
+// `apis.openai.allowed_endpoints[2]`
+function nameOf(path: readonly string[]): string {
+  return path
+    .map((step, index) => (/^\d+$/.test(step) ? `[${step}]` : index === 0 ? step : `.${step}`))
+    .join("");
+}
+
+function namesNone(name: string, names: readonly string[]): string {
+  const meant = nearest(name, names);
+  return `${quote(name)} is not the name of a provider${meant === undefined ? "" : ` (did you mean ${meant}?)`}: there are ${names.join(", ")}`;
+}
+
+function checkName(name: string, metricsPath: string): string | undefined {
+  if (!/^[a-z0-9][a-z0-9._-]*$/.test(name)) {
+    return "is not a name for a provider: write small letters, digits, dots, dashes and underscores";
+  }
+  if (reservedNames.includes(name) || metricsPath.split("/")[1] === name) {
+    return "is not a name for a provider: paths that begin with it have another meaning";
+  }
+  return undefined;
+}
+
+/** Reads the fields that have the right shape. What it gives counts only if nothing was reported. */
+function readApi(
+  name: string,
+  entry: Partial<ApiEntry>,
+  defaults: ProviderDefaults,
+  report: Report,
+): Provider {
+  const each = (
+    key: "allowed_endpoints" | "allowed_methods" | "allowed_origins" | "required_headers",
+    check: (text: string) => Result<unknown, string>,
+  ): readonly string[] => {
+    checkAll(entry[key] ?? [], check, (index, message) => report([key, index], message));
+    return entry[key] ?? [];
+  };
+  const dialect = readDialect(entry.dialect, report);
+  const auth = readAuth(entry.auth, dialect);
+  if (!auth.ok) for (const fault of auth.error) report(["auth", ...fault.path], fault.message, fault.code);
+  const authHeader = auth.ok && auth.value.scheme === "header" ? auth.value.name : "authorization";
+  const hasAuthHeader = auth.ok && (auth.value.scheme === "header" || auth.value.scheme === "bearer");
+  checkConnection(entry.connection, report);
+  return {
+    name,
+    ...readBaseUrl(entry.base_url, report),
+    dialect,
+    auth: auth.ok ? auth.value : { scheme: "none" },
+    staticHeaders: readStaticHeaders(entry.static_headers, hasAuthHeader ? authHeader : undefined, report),
+    allowedEndpoints: each("allowed_endpoints", checkEndpoint),
+    allowedMethods: readMethods(each("allowed_methods", checkMethod)),
+    timeouts: readTimeouts(entry.timeouts, defaults.requestTimeoutMs, report),
+    paramWhitelist: readParamWhitelist(entry.param_whitelist, report),
+    allowedOrigins: readOrigins(
+      entry.allowed_origins === undefined ? defaults.allowedOrigins : each("allowed_origins", checkOrigin),
+    ),
+    requiredHeaders: each("required_headers", checkHeaderName).map((header) => header.toLowerCase()),
+  };
+}
+
+function checkAll(
+  items: readonly string[],
+  check: (text: string) => Result<unknown, string>,
+  report: (index: string, message: string) => void,
+): void {
+  for (const [index, item] of items.entries()) {
+    const checked = check(item);
+    if (!checked.ok) report(String(index), `${quote(item)} ${checked.error}`);
+  }
+}
+
+function readBaseUrl(text: string | undefined, report: Report): Pick<Provider, "origin" | "basePath"> {
+  const url = text === undefined ? undefined : parseBaseUrl(text);
+  if (url?.ok === false) report(["base_url"], url.error);
+  if (url?.ok !== true) return { origin: "", basePath: "" };
+  return { origin: url.value.origin, basePath: url.value.pathname.replace(/\/+$/, "") };
+}
+
+function readDialect(text: string | undefined, report: Report): DialectName {
+  const dialect = dialects.find((known) => known === (text ?? "openai"));
+  if (dialect === undefined) report(["dialect"], `${quote(text ?? "")} is not one of ${dialects.join(", ")}`);
+  return dialect ?? "openai";
+}
+
+function readMethods(written: readonly string[]): readonly string[] {
+  const methods = new Set(written.map((method) => method.toUpperCase()));
+  return [...methods, ...(methods.has("GET") && !methods.has("HEAD") ? ["HEAD"] : [])];
+}
+
+function readOrigins(origins: readonly string[]): readonly string[] {
+  return origins.includes("*") ? [] : origins;
+}
+
+// Values can be secrets, so none of them is ever repeated.
+function readStaticHeaders(
+  entries: ApiEntry["static_headers"],
+  authHeader: string | undefined,
+  report: Report,
+): Provider["staticHeaders"] {
+  return Object.entries(entries ?? {}).map(([written, value]) => {
+    const name = written.toLowerCase();
+    const path = ["static_headers", written];
+    if (!checkHeaderName(name).ok) report(path, "is not a header name");
+    else if (ownHeaders.has(name)) report(path, "is set for each request by the proxy itself: remove it");
+    else if (name === authHeader) report(path, "carries the provider key: remove it, or set auth: none");
+    if (/[^\t\x20-\x7e]|^\s|\s$/.test(value))
+      report(path, "has a value with line ends, outer blanks or letters beyond ASCII");
+    return [name, value] as const;
+  });
+}
+
+// idle_connection and flush_interval are checked and kept for files from before; the runtime has no use for them.
+function readTimeouts(
+  entries: ApiEntry["timeouts"],
+  requestTimeoutMs: number,
+  report: Report,
+): Provider["timeouts"] {
+  const read = (key: keyof NonNullable<ApiEntry["timeouts"]>, otherwise = 0): number => {
+    const text = entries?.[key];
+    if (text === undefined) return otherwise;
+    const ms = parseDuration(text);
+    if (!ms.ok) report(["timeouts", key], `${quote(text)} ${ms.error}`);
+    return ms.ok ? ms.value : otherwise;
+  };
+  read("idle_connection");
+  read("flush_interval");
+  return {
+    requestMs: read("request", requestTimeoutMs),
+    responseHeaderMs: read("response_header"),
+    streamIdleMs: read("stream_idle"),
+  };
+}
+
+function checkConnection(entries: ApiEntry["connection"], report: Report): void {
+  for (const [key, text] of Object.entries(entries ?? {})) {
+    const count = parseInteger(text);
+    if (!count.ok) report(["connection", key], `${quote(text)} ${count.error}`);
+  }
+}
+
+function readParamWhitelist(
+  entries: ApiEntry["param_whitelist"],
+  report: Report,
+): Provider["paramWhitelist"] {
+  for (const [name, patterns] of Object.entries(entries ?? {})) {
+    checkAll(patterns, checkGlob, (index, message) => report(["param_whitelist", name, index], message));
+  }
+  return new Map(Object.entries(entries ?? {}));
+}
