@@ -34,7 +34,7 @@ export function createSqlite({
   clock = systemClock,
 }: SqliteOptions): Database {
   const connection = connect(path, lockWaitMs);
-  const prepare = createPreparer(connection);
+  const { prepare, finalizeAll } = createPreparer(connection);
   let queue: Promise<unknown> = Promise.resolve();
   let queued = 0;
 
@@ -93,6 +93,7 @@ export function createSqlite({
     foreignVersion: () => Number(prepare("PRAGMA data_version").values()[0]?.[0]),
     async close() {
       await queue;
+      finalizeAll();
       connection.close();
     },
   };
@@ -152,21 +153,29 @@ function refuseOthers(connection: Connection, path: string): void {
       );
 }
 
+/** Prepares each text once, and keeps those used last. */
 function createPreparer(connection: Connection) {
   const kept = new Map<string, Prepared<unknown, SQLQueryBindings[]>>();
-  return (sql: string): Prepared<unknown, SQLQueryBindings[]> => {
-    const known = kept.get(sql);
-    if (known !== undefined) kept.delete(sql);
-    const prepared = known ?? connection.prepare<unknown, SQLQueryBindings[]>(sql);
-    kept.set(sql, prepared);
-    if (kept.size > preparedMax) {
-      const [oldest] = kept;
-      if (oldest !== undefined) {
-        kept.delete(oldest[0]);
-        oldest[1].finalize();
+  return {
+    prepare(sql: string): Prepared<unknown, SQLQueryBindings[]> {
+      const known = kept.get(sql);
+      if (known !== undefined) kept.delete(sql);
+      const prepared = known ?? connection.prepare<unknown, SQLQueryBindings[]>(sql);
+      kept.set(sql, prepared);
+      if (kept.size > preparedMax) {
+        const [oldest] = kept;
+        if (oldest !== undefined) {
+          kept.delete(oldest[0]);
+          oldest[1].finalize();
+        }
       }
-    }
-    return prepared;
+      return prepared;
+    },
+    /** SQLite keeps the file open, and its -wal file beside it, as long as a statement lives. */
+    finalizeAll(): void {
+      for (const prepared of kept.values()) prepared.finalize();
+      kept.clear();
+    },
   };
 }
 

@@ -86,16 +86,21 @@ function insertRecord(record: UsageRecord): Statement {
       record.keyId,
       record.method,
       record.path,
-      record.status,
+      whole(record.status),
       record.outcome,
       record.errorCode,
       record.isStream ? 1 : 0,
-      Math.round(record.durationMs),
-      record.ttfbMs === null ? null : Math.round(record.ttfbMs),
-      record.requestBytes,
-      record.responseBytes,
+      whole(record.durationMs),
+      record.ttfbMs === null ? null : whole(record.ttfbMs),
+      whole(record.requestBytes),
+      whole(record.responseBytes),
     ],
   };
+}
+
+/** A value the column takes whatever came: one odd record must not hold up the batch it is in, again and again. */
+function whole(value: number): number {
+  return Number.isFinite(value) ? Math.round(value) : 0;
 }
 
 function whereRecord(filter: UsageFilter) {
