@@ -1,0 +1,111 @@
+import { expect, test } from "bun:test";
+import { aProject, aToken } from "../../test/harness/rows.ts";
+import { openStore } from "../../test/harness/store.ts";
+import type { Token } from "../token/token.ts";
+import { createProjectRepository } from "./project-repository.ts";
+import { createRequestCounter, createTokenRepository } from "./token-repository.ts";
+
+async function repository(...kept: Token[]) {
+  const { database } = await openStore();
+  for (const id of ["p", "q"]) await createProjectRepository(database).insert(aProject(id), undefined);
+  const tokens = createTokenRepository(database);
+  for (const token of kept) await tokens.insert(token);
+  return { tokens, counter: createRequestCounter(database) };
+}
+
+test("a token comes back as it was stored, by id and by hash", async () => {
+  const token = aToken("a", {
+    expiresAtMs: 1_900_000_000_123,
+    isActive: false,
+    deactivatedAtMs: 4,
+    maxRequests: Number.MAX_SAFE_INTEGER,
+    requestCount: 9_007_199_254_740_990,
+    cacheHitCount: 2,
+    lastUsedAtMs: 3,
+  });
+  const { tokens } = await repository(token);
+  expect(await tokens.find("a")).toEqual(token);
+  expect(await tokens.findByHash(token.hash)).toEqual(token);
+  expect(await tokens.findByHash("f".repeat(64))).toBeUndefined();
+});
+
+test("a token of a project that does not exist is refused", async () => {
+  const { tokens } = await repository();
+  await expect(tokens.insert(aToken("a", { projectId: "gone" }))).rejects.toThrow("FOREIGN KEY");
+});
+
+test("the list is newest first, filtered and cut into pages", async () => {
+  const { tokens } = await repository(
+    aToken("a", { createdAtMs: 1 }),
+    aToken("b", { createdAtMs: 3, isActive: false }),
+    aToken("c", { createdAtMs: 2, projectId: "q" }),
+    aToken("d", { createdAtMs: 2 }),
+  );
+  const ids = async (...args: Parameters<typeof tokens.list>) => {
+    const { items, total } = await tokens.list(...args);
+    return `${items.map(({ id }) => id).join("")} of ${total}`;
+  };
+  expect(await ids({}, undefined)).toBe("bcda of 4");
+  expect(await ids({}, { offset: 1, limit: 2 })).toBe("cd of 4");
+  expect(await ids({ projectId: "p" }, undefined)).toBe("bda of 3");
+  expect(await ids({ projectId: "p", isActive: true }, undefined)).toBe("da of 2");
+  expect(await ids({ isActive: false }, undefined)).toBe("b of 1");
+});
+
+test("a change touches what it names, never the counters", async () => {
+  const before = aToken("a", { requestCount: 7, maxRequests: 9 });
+  const { tokens } = await repository(before);
+  expect(await tokens.update("a", { isActive: false, atMs: 5 })).toBe(true);
+  expect(await tokens.find("a")).toEqual({ ...before, isActive: false, deactivatedAtMs: 5 });
+  await tokens.update("a", { isActive: false, maxRequests: 20, atMs: 6 });
+  expect(await tokens.find("a")).toEqual({ ...before, isActive: false, deactivatedAtMs: 5, maxRequests: 20 });
+  await tokens.update("a", { isActive: true, maxRequests: null, atMs: 7 });
+  expect(await tokens.find("a")).toEqual({ ...before, maxRequests: null });
+  expect(await tokens.update("gone", { isActive: true, atMs: 7 })).toBe(false);
+});
+
+test("revoking all tokens of a project leaves those of others and tells what was revoked before", async () => {
+  const { tokens } = await repository(
+    aToken("a"),
+    aToken("b", { isActive: false }),
+    aToken("c", { projectId: "q" }),
+  );
+  expect(await tokens.revokeAll("p", 5)).toEqual({ revoked: 1, alreadyRevoked: 1, total: 2 });
+  expect(await tokens.revokeAll("p", 6)).toEqual({ revoked: 0, alreadyRevoked: 2, total: 2 });
+  expect(await tokens.find("a")).toMatchObject({ isActive: false, deactivatedAtMs: 5 });
+  expect(await tokens.find("c")).toMatchObject({ isActive: true });
+});
+
+test("a token is expired at the very moment it names", async () => {
+  const { tokens } = await repository(aToken("a", { expiresAtMs: 10 }), aToken("b", { expiresAtMs: 11 }));
+  expect(await tokens.deactivateExpired(9)).toBe(0);
+  expect(await tokens.deactivateExpired(10)).toBe(1);
+  expect(await tokens.deactivateExpired(10)).toBe(0);
+  expect(await tokens.find("b")).toMatchObject({ isActive: true });
+});
+
+test("requests are granted up to the limit and not one more, however many ask at once", async () => {
+  const { tokens, counter } = await repository(aToken("a", { maxRequests: 3 }));
+  const answers = await Promise.all(Array.from({ length: 9 }, (_, index) => counter.take("a", index)));
+  expect(answers.filter((answer) => answer !== "exhausted").map(({ remaining }) => remaining)).toEqual([
+    2, 1, 0,
+  ]);
+  expect(await tokens.find("a")).toMatchObject({ requestCount: 3, lastUsedAtMs: 2 });
+});
+
+test("a refund makes room again, but never below nothing", async () => {
+  const { tokens, counter } = await repository(aToken("a", { maxRequests: 1 }));
+  await counter.take("a", 1);
+  await counter.refund("a");
+  expect(await counter.take("a", 1)).toEqual({ remaining: 0 });
+  for (let count = 0; count < 3; count++) await counter.refund("a");
+  expect((await tokens.find("a"))?.requestCount).toBe(0);
+});
+
+test("a limit below what was used refuses, one that was lifted does not, and an unknown token is refused", async () => {
+  const { tokens, counter } = await repository(aToken("a", { maxRequests: 2, requestCount: 5 }));
+  expect(await counter.take("a", 1)).toBe("exhausted");
+  await tokens.update("a", { maxRequests: null, atMs: 1 });
+  expect(await counter.take("a", 1)).not.toBe("exhausted");
+  expect(await counter.take("gone", 1)).toBe("exhausted");
+});

@@ -1,0 +1,104 @@
+import { expect, test } from "bun:test";
+import { aProject, aRecord, aToken } from "../../test/harness/rows.ts";
+import { openStore } from "../../test/harness/store.ts";
+import type { UsageRecord } from "../usage/record.ts";
+import type { UsageFilter } from "../usage/repository.ts";
+import { createProjectRepository } from "./project-repository.ts";
+import { deleteUsageBefore } from "./retention.ts";
+import { createTokenRepository } from "./token-repository.ts";
+import { createUsageRepository } from "./usage-repository.ts";
+
+const none = new Map<string, never>();
+
+async function repository(...records: UsageRecord[]) {
+  const { database } = await openStore();
+  await createProjectRepository(database).insert(aProject("p"), undefined);
+  const tokens = createTokenRepository(database);
+  const usage = createUsageRepository(database);
+  await usage.append({ records, counts: none });
+  const found = async (filter: UsageFilter) => {
+    const { items, total } = await usage.list(filter, { offset: 0, limit: 2_000 });
+    expect(total).toBe(items.length);
+    return items.map(({ requestId }) => requestId);
+  };
+  return { database, tokens, usage, found };
+}
+
+test("a record comes back as it was stored, times and sizes as whole numbers", async () => {
+  const record = aRecord("a", {
+    atMs: 1_900_000_000_123,
+    status: 502,
+    outcome: "upstream_cut",
+    errorCode: "upstream_cut",
+    isStream: true,
+    durationMs: 12.7,
+    ttfbMs: null,
+    requestBytes: 2 ** 40,
+  });
+  const { usage } = await repository(record);
+  expect(await usage.find("a")).toEqual({ ...record, durationMs: 13 });
+  expect(await usage.find("b")).toBeUndefined();
+});
+
+test("an odd number in one record does not hold up its batch", async () => {
+  const { usage } = await repository(
+    aRecord("a", { durationMs: Number.NaN, requestBytes: Infinity, ttfbMs: 0.4 }),
+  );
+  expect(await usage.find("a")).toMatchObject({ durationMs: 0, requestBytes: 0, ttfbMs: 0 });
+});
+
+test("of two records with one request id the later is found, and both are listed", async () => {
+  const { usage, found } = await repository(aRecord("a", { status: 200 }), aRecord("a", { status: 201 }));
+  expect((await usage.find("a"))?.status).toBe(201);
+  expect(await found({ requestId: "a" })).toHaveLength(2);
+});
+
+test("counts are added to the tokens, and the time of the last use never goes back", async () => {
+  const { tokens, usage } = await repository();
+  await tokens.insert(aToken("t", { requestCount: 5 }));
+  await usage.append({
+    records: [],
+    counts: new Map([
+      ["t", { requests: 3, lastUsedAtMs: 20 }],
+      ["gone", { requests: 1, lastUsedAtMs: 1 }],
+    ]),
+  });
+  await usage.append({ records: [], counts: new Map([["t", { requests: 1, lastUsedAtMs: 10 }]]) });
+  expect(await tokens.find("t")).toMatchObject({ requestCount: 9, lastUsedAtMs: 20 });
+});
+
+test("records and counts are kept together or not at all", async () => {
+  const { tokens, usage, found } = await repository();
+  await tokens.insert(aToken("t"));
+  const counts = new Map([["t", { requests: 1, lastUsedAtMs: 1 }]]);
+  const odd = aRecord("b", { outcome: "made up" as UsageRecord["outcome"] });
+  await expect(usage.append({ records: [aRecord("a"), odd], counts })).rejects.toThrow("CHECK");
+  expect(await found({})).toEqual([]);
+  expect((await tokens.find("t"))?.requestCount).toBe(0);
+});
+
+test("the list is newest first, filtered and cut into pages", async () => {
+  const { usage, found } = await repository(
+    aRecord("a", { atMs: 10 }),
+    aRecord("b", { atMs: 30, projectId: "q", tokenId: "u", provider: "groq" }),
+    aRecord("c", { atMs: 20, status: 500, outcome: "refused" }),
+    aRecord("d", { atMs: 20 }),
+  );
+  expect(await found({})).toEqual(["b", "d", "c", "a"]);
+  expect(await found({ projectId: "p" })).toEqual(["d", "c", "a"]);
+  expect(await found({ tokenId: "u" })).toEqual(["b"]);
+  expect(await found({ provider: "groq" })).toEqual(["b"]);
+  expect(await found({ outcome: "refused" })).toEqual(["c"]);
+  expect(await found({ status: 500 })).toEqual(["c"]);
+  expect(await found({ startMs: 20, endMs: 20 })).toEqual(["d", "c"]);
+  const page = await usage.list({}, { offset: 1, limit: 2 });
+  expect([page.total, ...page.items.map(({ requestId }) => requestId)]).toEqual([4, "d", "c"]);
+});
+
+test("records that are too old are deleted in steps, and none that is not", async () => {
+  const records = Array.from({ length: 1_203 }, (_, index) => aRecord(`${index}`, { atMs: index }));
+  const { usage, found } = await repository(...records);
+  expect(await usage.deleteBefore(1_200, 100)).toBe(100);
+  expect(await deleteUsageBefore(usage, 1_200)).toBe(1_100);
+  expect(await found({})).toEqual(["1202", "1201", "1200"]);
+});
