@@ -34,8 +34,18 @@ const pathCharsMax = 500;
 const auditEveryMs = 1000;
 const auditedAddressesMax = 1000;
 
-/** Step 7: one log line, one usage record, the metrics; for refusals too. Never waits and never throws. */
-export function createEmit(deps: EmitDeps) {
+/** What is told of each request to the log, the books and the metrics. Never waits and never throws. */
+export interface Emit {
+  started(arrival: Arrival): void;
+  streamStarted(): void;
+  /** Step 7, once for each that was started: refusals too. */
+  ended(trace: Trace): void;
+  /** A preflight was answered; it is no request to a provider. */
+  preflight(): void;
+}
+
+/** One log line at each end, one usage record, the metrics. */
+export function createEmit(deps: EmitDeps): Emit {
   const audited = new Map<string, number>();
 
   /** Whether this address' refusal is due for the trail again. */
@@ -69,15 +79,30 @@ export function createEmit(deps: EmitDeps) {
       deps.audit.record("token.validate", "denied", caller, facts);
   }
 
-  return (trace: Trace): void => {
-    const record = toRecord(trace, deps.clock.monotonic());
-    deps.metrics.requestEnded(record);
-    if (trace.grant !== undefined) {
-      const wasForwarded = trace.reply !== undefined;
-      deps.usage.append(record, wasForwarded && trace.grant.token.maxRequests === null);
-    }
-    if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);
-    logEnd(deps.logger, trace.arrival, record);
+  return {
+    started(arrival) {
+      deps.metrics.requestStarted();
+      deps.logger.info("request started", {
+        request_id: arrival.requestId,
+        correlation_id: arrival.correlationId,
+        client_ip: arrival.clientIp,
+        method: arrival.request.method,
+        path: arrival.path.slice(0, pathCharsMax),
+        user_agent: (arrival.request.headers.get("user-agent") ?? "").slice(0, pathCharsMax),
+      });
+    },
+    streamStarted: () => deps.metrics.streamStarted(),
+    preflight: () => deps.metrics.managementEnded(204),
+    ended(trace) {
+      const record = toRecord(trace, deps.clock.monotonic());
+      deps.metrics.requestEnded(record);
+      if (trace.grant !== undefined) {
+        const wasForwarded = trace.reply !== undefined;
+        deps.usage.append(record, wasForwarded && trace.grant.token.maxRequests === null);
+      }
+      if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);
+      logEnd(deps.logger, trace.arrival, record);
+    },
   };
 }
 

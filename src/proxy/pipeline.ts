@@ -4,7 +4,7 @@ import type { Provider } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import type { Arrival, Body, Call, Hold, Inbound, Permit, Reply } from "./call.ts";
 import type { Cors } from "./cors.ts";
-import type { Trace } from "./emit.ts";
+import type { Emit, Trace } from "./emit.ts";
 import { clientHeaders } from "./headers.ts";
 import { type Refusal, refusalResponse } from "./refuse.ts";
 import { isEventStream, relay } from "./relay.ts";
@@ -20,7 +20,7 @@ export interface Steps {
   readBody(call: Call, permit: Permit): Step<Body>;
   limit(permit: Permit): Step<Hold>;
   forward(call: Call, permit: Permit, body: Body, hold: Hold): Step<Reply>;
-  emit(trace: Trace): void;
+  readonly emit: Emit;
   /** Words a fault that nobody expected; logs it. */
   unexpected(fault: unknown, arrival: Arrival): Refusal;
   readonly cors: Cors;
@@ -41,15 +41,24 @@ export type DataPlane = (request: Request, inbound: Inbound) => Promise<Response
 export function createPipeline(step: Steps): DataPlane {
   return async (request, inbound) => {
     const arrival = step.arrive(request, inbound);
-    if (request.method === "OPTIONS")
+    if (request.method === "OPTIONS") {
+      step.emit.preflight();
       return step.cors.preflight(arrival, step.preflightProvider(arrival.path));
+    }
+    step.emit.started(arrival);
     const leave = step.enter();
     const trace: Trace = { arrival };
     let held: Hold | undefined;
-    const turnAway = (refusal: Refusal): Response => {
+    let isEnded = false;
+    const end = (): void => {
+      if (isEnded) return;
+      isEnded = true;
       leave?.();
+      step.emit.ended(trace);
+    };
+    const turnAway = (refusal: Refusal): Response => {
       trace.refusal = refusal;
-      step.emit(trace);
+      end();
       const provider = trace.permit?.provider;
       const dialect = provider ? dialectOf(provider.dialect) : guessDialect(arrival.path, request.headers);
       return refusalResponse(refusal, arrival, dialect);
@@ -85,6 +94,7 @@ export function createPipeline(step: Steps): DataPlane {
 
       const { upstream, deadline } = reply.value;
       trace.isStream = isEventStream(upstream);
+      if (trace.isStream) step.emit.streamStarted();
       const headers = clientHeaders(arrival, reply.value, hold.value, { timing: step.timingHeaders });
       const origin = request.headers.get("origin");
       if (origin !== null) step.cors.expose(headers, origin);
@@ -93,16 +103,16 @@ export function createPipeline(step: Steps): DataPlane {
         deadline,
         dialect: dialectOf(permit.value.provider.dialect),
         timeouts: permit.value.provider.timeouts,
-        onEnd(end) {
-          leave();
-          trace.end = end;
-          step.emit(trace);
+        onEnd(how) {
+          trace.end = how;
+          end();
         },
       });
       return new Response(relayed, { status: upstream.status, statusText: upstream.statusText, headers });
     } catch (fault) {
       // Only a fault of ours before the provider was asked gives the request back.
-      if (trace.reply === undefined) await held?.release().catch((again: unknown) => step.unexpected(again, arrival));
+      if (trace.reply === undefined)
+        await held?.release().catch((again: unknown) => step.unexpected(again, arrival));
       return turnAway(step.unexpected(fault, arrival));
     }
   };

@@ -1,0 +1,95 @@
+import { newId, type Stores } from "./app-stores.ts";
+import type { ClientIp } from "./client-ip.ts";
+import { systemClock } from "./clock.ts";
+import type { Loaded } from "./config/load.ts";
+import type { Logger } from "./logging/logger.ts";
+import { redact } from "./logging/redact.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import type { Provider } from "./provider/provider.ts";
+import { accept } from "./proxy/accept.ts";
+import { createArrive } from "./proxy/arrive.ts";
+import { createAuthenticate } from "./proxy/authenticate.ts";
+import { createAuthorise } from "./proxy/authorise.ts";
+import { createReadBody } from "./proxy/body.ts";
+import { createCors } from "./proxy/cors.ts";
+import { createEmit } from "./proxy/emit.ts";
+import { createForward } from "./proxy/forward.ts";
+import { createLimit } from "./proxy/limit.ts";
+import { createPipeline, type DataPlane } from "./proxy/pipeline.ts";
+import { createUnexpected } from "./proxy/unexpected.ts";
+import { DatabaseFault } from "./storage/database-fault.ts";
+import { createRequestCounter } from "./storage/token-repository.ts";
+import { version } from "./version.ts";
+
+interface DataPlaneDeps {
+  readonly loaded: Loaded;
+  readonly stores: Stores;
+  readonly clientIp: ClientIp;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Puts the steps of the data plane together. */
+export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: DataPlaneDeps): DataPlane {
+  const { config, providers } = loaded;
+  const cors = createCors({
+    allowedOrigins: config.corsAllowedOrigins,
+    allowedMethods: config.corsAllowedMethods,
+    allowedHeaders: config.corsAllowedHeaders,
+    maxAgeS: config.corsMaxAgeS,
+  });
+  const grants = {
+    ...stores.grants,
+    find(hash: string) {
+      stores.noticeForeignWrites();
+      return stores.grants.find(hash);
+    },
+  };
+  return createPipeline({
+    arrive: createArrive({ clock: systemClock, newId, clientIp }),
+    accept,
+    authenticate: createAuthenticate({ grants, clock: systemClock }),
+    authorise: createAuthorise({
+      providers,
+      keys: stores.keys,
+      enforceProjectActive: config.enforceProjectActive,
+      mayOrigin: cors.mayOrigin,
+    }),
+    readBody: createReadBody({ bytesMax: config.maxRequestBytes, enableStreaming: config.enableStreaming }),
+    limit: createLimit({ counter: createRequestCounter(stores.database), clock: systemClock }),
+    forward: createForward({
+      keys: stores.keys,
+      clock: systemClock,
+      version,
+      onFault(provider, requestId, error) {
+        const text = redact(error instanceof Error ? error.message : String(error));
+        logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });
+      },
+    }),
+    emit: createEmit({ logger, metrics, audit: stores.audit, clock: systemClock, usage: stores.usageWriter }),
+    unexpected: createUnexpected({ logger, isStorageFault: (fault) => fault instanceof DatabaseFault }),
+    cors,
+    preflightProvider: (path) => providerOf(loaded, path),
+    enter: createGate(config.maxConcurrentRequests),
+    timingHeaders: config.timingHeaders,
+  });
+}
+
+function providerOf({ providers: { byName, defaultName } }: Loaded, path: string): Provider {
+  const named = byName.get(path.split("/", 2)[1] ?? "") ?? byName.get(defaultName);
+  if (named === undefined) throw new Error(`the default provider ${defaultName} is not among the providers`);
+  return named;
+}
+
+/** Lets at most `placesMax` in at once; 0 is no bound. */
+function createGate(placesMax: number): () => (() => void) | undefined {
+  let taken = 0;
+  const leave = () => {
+    taken--;
+  };
+  return () => {
+    if (placesMax > 0 && taken >= placesMax) return undefined;
+    taken++;
+    return leave;
+  };
+}

@@ -1,0 +1,193 @@
+import { randomBytes } from "node:crypto";
+import { sqliteMigrations } from "../migrations/index.ts";
+import type { AuditSink } from "./audit/repository.ts";
+import { createAudit } from "./audit/service.ts";
+import { createForeignWatch } from "./cache/foreign-watch.ts";
+import { createGrantCache } from "./cache/grant-cache.ts";
+import { createKeyCache } from "./cache/key-cache.ts";
+import { systemClock } from "./clock.ts";
+import type { LoadedProviders } from "./config/load.ts";
+import type { Config } from "./config/settings.ts";
+import { loadKeyring } from "./crypto/keyring.ts";
+import type { Logger } from "./logging/logger.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { createProjects } from "./project/service.ts";
+import { fail, ok, type Result } from "./result.ts";
+import { createAuditFile } from "./storage/audit-file.ts";
+import { createAuditRepository } from "./storage/audit-repository.ts";
+import type { Database } from "./storage/database.ts";
+import { createKeyCheckStore } from "./storage/key-check.ts";
+import { migrate } from "./storage/migrate.ts";
+import { openDatabase } from "./storage/open.ts";
+import { createProjectRepository } from "./storage/project-repository.ts";
+import { createTokenRepository } from "./storage/token-repository.ts";
+import { createUsageRepository } from "./storage/usage-repository.ts";
+import { createUsageWriter } from "./storage/usage-writer.ts";
+import { createTokens } from "./token/service.ts";
+
+/** Why the start is refused: what is wrong, and what to do. */
+export interface StartFault {
+  readonly code: string;
+  readonly message: string;
+}
+
+interface Fault {
+  readonly code: string;
+  readonly message: string;
+  readonly advice: string;
+}
+
+/** One text out of a fault and its advice. */
+export function wordStartFault({ code, message, advice }: Fault): StartFault {
+  return { code, message: `${message}. ${advice}` };
+}
+
+interface StoreDeps extends Pick<LoadedProviders, "providers"> {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Makes an id of an object: a UUID v4. */
+export const newId = (): string => crypto.randomUUID();
+
+/** Opens the database, migrates it, finds its encryption key and opens the audit trail; on a fault all is closed again. */
+export async function openStores(deps: StoreDeps) {
+  const { config, logger } = deps;
+  const opened = openDatabase({ path: config.databasePath });
+  if (!opened.ok) return fail(wordStartFault(opened.error));
+  const database = opened.value;
+  const refuse = async (fault: Fault) => {
+    await database.close();
+    return fail(wordStartFault(fault));
+  };
+  const migrated = await migrate(database, sqliteMigrations, systemClock);
+  if (!migrated.ok) return refuse(migrated.error);
+  for (const { number, name } of migrated.value) logger.info("migration applied", { number, name });
+  const keyChecks = createKeyCheckStore(database);
+  const keyring = await loadKeyring({
+    encryptionKey: config.encryptionKey,
+    dataDir: config.dataDir,
+    isRequired: config.requireEncryptionKey,
+    keyChecks,
+  });
+  if (!keyring.ok) return refuse(keyring.error);
+  const { sealer, origin, file } = keyring.value;
+  if (origin === "made")
+    logger.warn("an encryption key was made: back it up, no provider key can be read without it", { file });
+  const audit = openAudit(deps, database);
+  return audit.ok ? ok(createServices(deps, { database, sealer, audit: audit.value })) : refuse(audit.error);
+}
+
+export type Stores = ReturnType<typeof createServices>;
+
+function openAudit({ config, logger, metrics }: StoreDeps, database: Database) {
+  const sinks: AuditSink[] = [];
+  const repository =
+    config.auditStoreInDb && config.auditEnabled ? createAuditRepository(database) : undefined;
+  if (repository !== undefined) sinks.push(repository);
+  if (config.auditEnabled && config.auditLogFile !== undefined) {
+    const file = createAuditFile({ path: config.auditLogFile, createsDirectory: config.auditCreateDir });
+    if (!file.ok) return file;
+    sinks.push(file.value);
+  }
+  const onFailure = (sink: string, entries: number, error: unknown) => {
+    metrics.auditFailed(sink, entries);
+    logger.error("audit entries could not be written", { sink, entries, error });
+  };
+  return ok(createAudit({ sinks, repository, clock: systemClock, newId, onFailure }));
+}
+
+type Opened = {
+  readonly database: Database;
+  readonly sealer: Parameters<typeof createProjects>[0]["sealer"];
+  readonly audit: ReturnType<typeof createAudit>;
+};
+
+function createServices(
+  { config, providers, logger, metrics }: StoreDeps,
+  { database, sealer, audit }: Opened,
+) {
+  const projectRows = createProjectRepository(database);
+  const tokenRows = createTokenRepository(database);
+  const usageRows = createUsageRepository(database);
+  const usageWriter = createUsageWriter({
+    repository: usageRows,
+    waitingMax: config.usageStatsBufferSize,
+    onFlushFailed(error) {
+      metrics.usageFlushFailed();
+      logger.error("usage records could not be written and are kept for the next try", { error });
+    },
+    onDropped: (records) => metrics.usageDropped(records),
+  });
+  const grants = createGrantCache({
+    tokens: tokenRows,
+    projects: projectRows,
+    clock: systemClock,
+    entriesMax: config.activeCacheMax,
+    ttlMs: config.activeCacheTtlMs,
+  });
+  const keys = createKeyCache({
+    projects: projectRows,
+    sealer,
+    clock: systemClock,
+    entriesMax: config.apiKeyCacheMax,
+    ttlMs: config.apiKeyCacheTtlMs,
+  });
+  const changes = {
+    tokenChanged: (id: string) => grants.forgetToken(id),
+    projectChanged(id: string) {
+      grants.forgetProject(id);
+      keys.forgetProject(id);
+    },
+  };
+  const noticeForeignWrites = createForeignWatch({
+    version: () => database.foreignVersion(),
+    clock: systemClock,
+    onChange() {
+      grants.forgetAll();
+      keys.forgetAll();
+    },
+  });
+  const common = { audit, clock: systemClock, newId, changes };
+  const projects = createProjects({ ...common, repository: projectRows, providers, sealer });
+  const tokens = createTokens({
+    ...common,
+    repository: tokenRows,
+    projects: projectRows,
+    random: randomBytes,
+    settleCounts: () => usageWriter.flush(),
+  });
+  /** Reads see what has been recorded before them. */
+  const usage: Pick<typeof usageRows, "list" | "find"> = {
+    list: async (filter, page) => {
+      await usageWriter.flush();
+      return usageRows.list(filter, page);
+    },
+    find: async (requestId) => {
+      await usageWriter.flush();
+      return usageRows.find(requestId);
+    },
+  };
+  return {
+    database,
+    audit,
+    projects,
+    tokens,
+    usage,
+    usageWriter,
+    usageRows,
+    tokenRows,
+    grants,
+    keys,
+    noticeForeignWrites,
+    /** Writes what is in memory, then closes. */
+    async close(): Promise<void> {
+      await usageWriter.stop();
+      await audit.flush();
+      await database.close();
+    },
+  };
+}
+
+export type OpenedStores = Result<Stores, StartFault>;
