@@ -58,7 +58,9 @@ export function createUsageWriter(deps: UsageWriterDeps): UsageWriter {
   async function writeAll(): Promise<void> {
     cancelTimer?.();
     cancelTimer = undefined;
-    while (hasWaiting() && (await writeBatch())) await new Promise(setImmediate); // requests come first
+    do {
+      await new Promise(setImmediate); // requests come first
+    } while (hasWaiting() && (await writeBatch()));
     flushing = undefined;
     if (hasWaiting()) plan();
   }
@@ -86,11 +88,9 @@ export function createUsageWriter(deps: UsageWriterDeps): UsageWriter {
     return waiting.length > 0 || counts.size > 0;
   }
 
-  async function flush(): Promise<void> {
-    await flushing;
-    if (!hasWaiting()) return;
-    flushing ??= writeAll();
-    await flushing;
+  function flush(): Promise<void> {
+    if (flushing === undefined && hasWaiting()) flushing = writeAll();
+    return flushing ?? Promise.resolve();
   }
 
   return {
