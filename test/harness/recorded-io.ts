@@ -10,7 +10,7 @@ export interface RecordedIo extends CliIo {
 
 /** Streams that remember what a command writes; `stdin` is what the user types, `isTTY` is for both outputs. */
 export function recordedIo(
-  given: { stdin?: CliIo["stdin"]; isTTY?: boolean; environment?: CliIo["environment"] } = {},
+  given: { stdin?: CliIo["stdin"]; isTTY?: boolean; environment?: CliIo["environment"]; cwd?: string } = {},
 ): RecordedIo {
   const written = { out: "", err: "" };
   const isTTY = given.isTTY ?? false;
@@ -30,6 +30,7 @@ export function recordedIo(
     },
     stdin: given.stdin ?? nothing(),
     environment: given.environment ?? {},
+    cwd: given.cwd ?? process.cwd(),
     out: () => written.out,
     err: () => written.err,
   };
