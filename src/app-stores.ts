@@ -16,6 +16,7 @@ import { fail, ok, type Result } from "./result.ts";
 import { createAuditFile } from "./storage/audit-file.ts";
 import { createAuditRepository } from "./storage/audit-repository.ts";
 import type { Database } from "./storage/database.ts";
+import { DatabaseFault } from "./storage/database-fault.ts";
 import { createKeyCheckStore } from "./storage/key-check.ts";
 import { migrate } from "./storage/migrate.ts";
 import { openDatabase } from "./storage/open.ts";
@@ -52,7 +53,16 @@ interface StoreDeps extends Pick<LoadedProviders, "providers"> {
 export const newId = (): string => crypto.randomUUID();
 
 /** Opens the database, migrates it, finds its encryption key and opens the audit trail; on a fault all is closed again. */
-export async function openStores(deps: StoreDeps) {
+export async function openStores(deps: StoreDeps): Promise<Result<Stores, StartFault>> {
+  try {
+    return await open(deps);
+  } catch (error) {
+    if (error instanceof DatabaseFault) return fail(wordStartFault(error));
+    throw error;
+  }
+}
+
+async function open(deps: StoreDeps): Promise<Result<Stores, StartFault>> {
   const { config, logger } = deps;
   const opened = openDatabase({ path: config.databasePath });
   if (!opened.ok) return fail(wordStartFault(opened.error));
@@ -189,5 +199,3 @@ function createServices(
     },
   };
 }
-
-export type OpenedStores = Result<Stores, StartFault>;

@@ -72,7 +72,7 @@ export function createLineWriter({ open, waitingMax, onLost, onReopenFailure }: 
     mustReopen = false;
     try {
       const next = open();
-      closeSync(descriptor);
+      if (next !== descriptor) closeSync(descriptor); // a stream stays the same, and open
       descriptor = next;
       isTorn = false;
     } catch (error) {

@@ -19,7 +19,7 @@ afterEach(() => directory[Symbol.dispose]());
 
 function loggerWith(changes: Partial<LogSettings> = {}): RootLogger {
   const made = createLogger(
-    { level: "debug", format: "json", file, isColoured: false, ...changes },
+    { level: "debug", format: "json", file, stream: "stdout", isColoured: false, ...changes },
     createFakeClock(Date.UTC(2030, 0, 2, 3, 4, 5, 6)),
   );
   if (!made.ok) throw new Error(made.error.message);
@@ -138,18 +138,47 @@ test("a failure to open the file anew is told in the old one", async () => {
 
 test("a log file that cannot be written is a named fault", () => {
   const place = join(directory.path, "gone", "llm-proxy.log");
-  const made = createLogger({ level: "info", format: "json", file: place, isColoured: false }, systemClock);
+  const made = createLogger(
+    { level: "info", format: "json", file: place, stream: "stdout", isColoured: false },
+    systemClock,
+  );
   if (made.ok) throw new Error("it was opened");
   expect(made.error.code).toBe("log_file_unwritable");
   expect(made.error.message).toContain(place);
   expect(made.error.advice).toContain("LOG_FILE");
 });
 
+test.each(["stdout", "stderr"] as const)(
+  "%s is written to, and stays open when logs are opened anew",
+  async (stream) => {
+    const script = `
+    import { createLogger } from "${import.meta.dir}/logger.ts";
+    import { systemClock } from "${import.meta.dir}/../clock.ts";
+    const { value } = createLogger({ level: "info", format: "json", stream: "${stream}", isColoured: false }, systemClock);
+    for (const message of ["one", "two", "three"]) {
+      value.info(message);
+      await value.flush();
+      value.reopen();
+    }
+    await value.flush();
+  `;
+    const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "pipe" });
+    const texts = { stdout: await child.stdout.text(), stderr: await child.stderr.text() };
+    expect(
+      texts[stream]
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line).msg),
+    ).toEqual(["one", "two", "three"]);
+    expect(texts[stream === "stdout" ? "stderr" : "stdout"]).toBe("");
+  },
+);
+
 test("a reader that stalls holds up nothing; lines are lost, counted, and told when it reads again (OPS-106)", async () => {
   const script = `
     import { createLogger } from "${import.meta.dir}/logger.ts";
     import { systemClock } from "${import.meta.dir}/../clock.ts";
-    const made = createLogger({ level: "info", format: "json", isColoured: false }, systemClock);
+    const made = createLogger({ level: "info", format: "json", stream: "stdout", isColoured: false }, systemClock);
     const logger = made.value;
     let worstMs = 0;
     let lastMs = performance.now();

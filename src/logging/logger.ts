@@ -35,8 +35,10 @@ export interface LogSettings {
   readonly level: LogLevel;
   /** `json`: one object per line with `ts`, `level`, `msg`. `console`: for people. */
   readonly format: "json" | "console";
-  /** Appended to, made with mode 0600 where it is missing. Without one: stdout. */
-  readonly file?: string;
+  /** Appended to, made with mode 0600 where it is missing. Without one: `stream`. */
+  readonly file?: string | undefined;
+  /** Default stdout. */
+  readonly stream?: "stdout" | "stderr";
   /** Colours in the console format. */
   readonly isColoured: boolean;
 }
@@ -48,7 +50,7 @@ export interface LogFault {
   readonly advice: string;
 }
 
-const stdoutDescriptor = 1;
+const descriptors = { stdout: 1, stderr: 2 };
 const waitingMax = 4 * 1024 * 1024;
 const flushTimeoutMs = 1_000;
 
@@ -57,7 +59,8 @@ export function createLogger(settings: LogSettings, clock: Clock): Result<RootLo
   const { file } = settings;
   try {
     const writer = createLineWriter({
-      open: () => (file === undefined ? stdoutDescriptor : openSync(file, "a", 0o600)),
+      open: () =>
+        file === undefined ? descriptors[settings.stream ?? "stdout"] : openSync(file, "a", 0o600),
       waitingMax,
       onLost: (lines) => logger.warn("log lines were lost", { lost: lines }),
       onReopenFailure: (error) => logger.error("the log file could not be opened anew", { error }),

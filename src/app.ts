@@ -1,0 +1,234 @@
+import { randomBytes } from "node:crypto";
+import { sqliteMigrations } from "../migrations/index.ts";
+import { docsAssets } from "../web/assets.ts";
+import { createApi } from "./api/routes.ts";
+import { composeDataPlane } from "./app-data-plane.ts";
+import { newId, openStores, type StartFault, type Stores, wordStartFault } from "./app-stores.ts";
+import { createClientIp } from "./client-ip.ts";
+import { systemClock } from "./clock.ts";
+import type { Loaded, LoadedSettings } from "./config/load.ts";
+import type { Config } from "./config/settings.ts";
+import { createLogger, type LogSettings, type RootLogger } from "./logging/logger.ts";
+import { createMetrics, type Metrics } from "./metrics/metrics.ts";
+import { fail, ok, type Result } from "./result.ts";
+import { Secret } from "./secret.ts";
+import { type Listener, listen } from "./server/listener.ts";
+import { createServer, type Server, type Surface } from "./server/server.ts";
+import { DatabaseFault } from "./storage/database-fault.ts";
+import { type MigrationStatus, migrate, migrationStatus } from "./storage/migrate.ts";
+import { openDatabase } from "./storage/open.ts";
+import { version } from "./version.ts";
+
+/** Everything that one process is made of, each object built once, floor by floor. */
+export interface App {
+  /** The management API without a socket, for commands that work on the database themselves; it asks for no credential. */
+  manage(request: Request): Promise<Response>;
+  /** Opens the listeners and starts what runs in the background. */
+  serve(): Result<Serving, StartFault>;
+  /** Logs and counts an error that nobody caught; the process goes on. */
+  strayError(error: unknown): void;
+  /** Writes what is in memory and closes all. For an app that serves, use `Serving.stop`. */
+  close(): Promise<void>;
+}
+
+export interface Serving {
+  readonly url: string;
+  /** The same as `url` unless management has a listener of its own. */
+  readonly managementUrl: string;
+  /**
+   * Lets running requests and streams end, for `SHUTDOWN_TIMEOUT` at the most, then writes what is in memory and
+   * closes all. A second call cuts them at once.
+   */
+  stop(): Promise<void>;
+  reopenLogs(): void;
+}
+
+/** Builds an app. `offline`: for a command beside or instead of a server; it logs nothing below a warning, to stderr. */
+export async function createApp(
+  loaded: Loaded,
+  options: { readonly offline?: boolean } = {},
+): Promise<Result<App, StartFault>> {
+  const { config } = loaded;
+  const opened = openLog(config, options.offline ?? false);
+  if (!opened.ok) return opened;
+  const logger = opened.value;
+  const metrics = createMetrics({ version, clock: systemClock, logLinesDropped: () => logger.dropped() });
+  const stores = await openStores({ ...loaded, logger, metrics });
+  if (!stores.ok) {
+    await logger.flush();
+    return stores;
+  }
+  return ok(createLife({ loaded, logger, metrics, stores: stores.value }));
+}
+
+function openLog(config: Config, isOffline: boolean): Result<RootLogger, StartFault> {
+  const settings: LogSettings = isOffline
+    ? { level: "error", format: "console", stream: "stderr", isColoured: false }
+    : {
+        level: config.debug ? "debug" : config.logLevel,
+        format: config.logFormat,
+        stream: "stdout",
+        isColoured: config.logFile === undefined && process.stdout.isTTY,
+        file: config.logFile,
+      };
+  const logger = createLogger(settings, systemClock);
+  return logger.ok ? logger : fail(wordStartFault(logger.error));
+}
+
+interface Parts {
+  readonly loaded: Loaded;
+  readonly logger: RootLogger;
+  readonly metrics: Metrics;
+  readonly stores: Stores;
+}
+
+function createLife(parts: Parts): App {
+  const { loaded, logger, metrics, stores } = parts;
+  const server = composeServer(parts);
+  const close = async () => {
+    await stores.close();
+    await logger.flush();
+  };
+  return {
+    manage: (request) => server.manage(request),
+    strayError(error) {
+      metrics.unhandled();
+      logger.error("an error was caught by nobody", { error });
+    },
+    close,
+    serve() {
+      const listeners = openListeners(loaded.config, server, logger);
+      if (!listeners.ok) return listeners;
+      const { main, management } = listeners.value;
+      const stopHousekeeping = startHousekeeping(loaded.config, stores, logger);
+      let stopping: Promise<void> | undefined;
+      const stopAll = (timeoutMs: number) =>
+        Promise.all([main.listener, management?.listener].map((listener) => listener?.stop(timeoutMs)));
+      const stop = async () => {
+        server.drain();
+        stopHousekeeping();
+        logger.info("stopping: running requests may end", { timeout_ms: loaded.config.shutdownTimeoutMs });
+        const ends = await stopAll(loaded.config.shutdownTimeoutMs);
+        if (ends.includes("cut")) logger.warn("requests that had not ended in time were cut");
+        logger.info("stopped");
+        await close();
+      };
+      return ok({
+        url: main.url,
+        managementUrl: management?.url ?? main.url,
+        reopenLogs: () => logger.reopen(),
+        async stop() {
+          if (stopping !== undefined) await stopAll(0);
+          stopping ??= stop();
+          await stopping;
+        },
+      });
+    },
+  };
+}
+
+function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
+  const { config } = loaded;
+  const clientIp = createClientIp(config.trustedProxies);
+  const common = { logger, metrics, version, clock: systemClock };
+  const api = createApi({
+    ...common,
+    ...stores,
+    clientIp,
+    newId,
+    docsAssets,
+    // Without one, nobody knows it: only `manage` in this process gets in.
+    managementToken: config.managementToken ?? new Secret(randomBytes(32).toString("hex")),
+  });
+  return createServer({
+    ...common,
+    api,
+    pipeline: composeDataPlane({ loaded, stores, clientIp, logger, metrics }),
+    metricsPath: config.metricsPath,
+    isMetricsEnabled: config.enableMetrics,
+    metricsToken: config.metricsToken,
+    maxRequestBytes: config.maxRequestBytes,
+    isStorageFault: (fault) => fault instanceof DatabaseFault,
+    isReady: () =>
+      stores.database.first("SELECT 1 AS one").then(
+        () => true,
+        () => false, // told by the answer
+      ),
+  });
+}
+
+interface Open {
+  readonly listener: Listener;
+  readonly url: string;
+}
+
+function openListeners(
+  config: Config,
+  server: Server,
+  logger: RootLogger,
+): Result<{ readonly main: Open; readonly management: Open | undefined }, StartFault> {
+  const open = (address: Config["listenAddr"], surface: Surface): Result<Open, StartFault> => {
+    const onFault = (error: unknown) => logger.error("a request failed unexpectedly", { error });
+    const listener = listen({ address, surface, handle: server.handle, onFault });
+    if (!listener.ok) return fail(listener.error);
+    const { hostname } = address;
+    const isEverywhere = hostname === "" || hostname === "0.0.0.0" || hostname === "::";
+    const host = isEverywhere ? "localhost" : hostname.includes(":") ? `[${hostname}]` : hostname;
+    const url = `http://${host}:${listener.value.port}`;
+    logger.info("listening", { url, surface });
+    return ok({ listener: listener.value, url });
+  };
+  const { managementListenAddr } = config;
+  const main = open(config.listenAddr, managementListenAddr === undefined ? "all" : "data");
+  if (!main.ok || managementListenAddr === undefined)
+    return main.ok ? ok({ main: main.value, management: undefined }) : main;
+  const management = open(managementListenAddr, "management");
+  if (management.ok) return ok({ main: main.value, management: management.value });
+  void main.value.listener.stop(0);
+  return management;
+}
+
+/** Switches expired tokens off, now and then. */
+function startHousekeeping(config: Config, stores: Stores, logger: RootLogger): () => void {
+  const clean = async () => {
+    const switchedOff = await stores.tokenRows.deactivateExpired(systemClock.now());
+    if (switchedOff > 0) logger.info("expired tokens were switched off", { tokens: switchedOff });
+  };
+  if (config.tokenCleanupIntervalMs === 0) return () => {};
+  const timer = setInterval(() => {
+    clean().catch((error: unknown) => logger.error("cleaning up failed; it is tried again", { error }));
+  }, config.tokenCleanupIntervalMs);
+  return () => clearInterval(timer);
+}
+
+/** The migrations of the database that the settings name; nothing else is opened. */
+export function migrationsOf({ config }: LoadedSettings) {
+  async function withDatabase<T>(work: (database: Parameters<typeof migrate>[0]) => Promise<T>) {
+    const database = openDatabase({ path: config.databasePath });
+    if (!database.ok) return fail(wordStartFault(database.error));
+    try {
+      return ok(await work(database.value));
+    } catch (error) {
+      if (error instanceof DatabaseFault) return fail(wordStartFault(error));
+      throw error;
+    } finally {
+      await database.value.close();
+    }
+  }
+  const status = async (): Promise<Result<MigrationStatus, StartFault>> => {
+    const read = await withDatabase((database) => migrationStatus(database, sqliteMigrations));
+    if (!read.ok) return read;
+    return read.value.ok ? read.value : fail(wordStartFault(read.value.error));
+  };
+  return {
+    status,
+    /** Applies what is pending and gives the status after it. */
+    async up(): Promise<Result<MigrationStatus, StartFault>> {
+      const done = await withDatabase((database) => migrate(database, sqliteMigrations, systemClock));
+      if (!done.ok) return done;
+      return done.value.ok ? status() : fail(wordStartFault(done.value.error));
+    },
+  };
+}
+
+export type { StartFault } from "./app-stores.ts";
