@@ -3,8 +3,9 @@ import type { ProviderKeyView } from "../project/provider-key.ts";
 import { Secret } from "../secret.ts";
 import { operation } from "./openapi.ts";
 import { problemResponse, projectProblem } from "./problem.ts";
-import { invalidProjectId, projectParams } from "./projects.ts";
-import { defined, isUuid, type RouteDeps, routesOf } from "./route.ts";
+import { projectParams } from "./project-schema.ts";
+import { invalidProjectId } from "./projects.ts";
+import { asObject, defined, isUuid, type RouteDeps, routesOf } from "./route.ts";
 import { formatTime } from "./time.ts";
 
 const keySchema = Type.Object({
@@ -77,7 +78,7 @@ export function keyRoutes({ projects: { keys }, callerOf }: RouteDeps) {
           : problemResponse(projectProblem(added.error));
       },
       {
-        parse: "object",
+        parse: asObject,
         params: projectParams,
         body: addBody,
         detail: operation({

@@ -1,71 +1,18 @@
-import { type Static, Type } from "@sinclair/typebox";
-import { type ProjectView, projectNameMax } from "../project/service.ts";
+import type { Static } from "@sinclair/typebox";
+import type { ProjectView } from "../project/service.ts";
 import { Secret } from "../secret.ts";
-import { operation } from "./openapi.ts";
-import { pageQuery, readOptionalPage } from "./paging.ts";
+import { readOptionalPage } from "./paging.ts";
 import { type Problem, problemResponse, projectProblem, tokenProblem } from "./problem.ts";
-import { defined, isUuid, type RouteDeps, readFlag, routesOf } from "./route.ts";
+import {
+  createBody,
+  listQuery,
+  operations,
+  patchBody,
+  projectParams,
+  type projectSchema,
+} from "./project-schema.ts";
+import { asObject, defined, isUuid, type RouteDeps, readFlag, routesOf } from "./route.ts";
 import { formatTime } from "./time.ts";
-
-const projectSchema = Type.Object({
-  id: Type.String({ description: "UUID" }),
-  name: Type.String({ examples: ["team-a"] }),
-  provider: Type.String({ description: "The default provider", examples: ["openai"] }),
-  api_key: Type.String({
-    description: "The first key of the default provider, masked; empty where there is none",
-    examples: ["sk-proj-...wxyz"],
-  }),
-  key_status: Type.Optional(
-    Type.Literal("unreadable", {
-      description: "Only where a key cannot be opened with the encryption key in use",
-    }),
-  ),
-  is_active: Type.Boolean(),
-  created_at: Type.String({ examples: ["2026-01-02T03:04:05.000Z"] }),
-  updated_at: Type.String({ examples: ["2026-01-02T03:04:05.000Z"] }),
-  deactivated_at: Type.Optional(Type.String({ description: "Only where it is not active" })),
-});
-
-const nameField = Type.String({ maxLength: projectNameMax, description: "Unique; trimmed" });
-const providerField = Type.String({ maxLength: 255, description: "Name of a configured provider" });
-
-const createBody = Type.Object(
-  {
-    name: nameField,
-    api_key: Type.Optional(
-      Type.String({
-        description: "Key of the provider; needed unless the provider takes none (`auth: none`)",
-      }),
-    ),
-    provider: Type.Optional(providerField),
-  },
-  { additionalProperties: false, examples: [{ name: "team-a", api_key: "sk-proj-…", provider: "openai" }] },
-);
-
-const patchBody = Type.Object(
-  {
-    name: Type.Optional(nameField),
-    provider: Type.Optional(providerField),
-    api_key: Type.Optional(
-      Type.String({ description: "Replaces the first key of the default provider; empty leaves it" }),
-    ),
-    is_active: Type.Optional(Type.Boolean()),
-    revoke_tokens: Type.Optional(Type.Boolean({ description: "Only together with is_active false" })),
-  },
-  { additionalProperties: false, examples: [{ is_active: false, revoke_tokens: true }] },
-);
-
-const listQuery = Type.Object(
-  {
-    ...pageQuery,
-    is_active: Type.Optional(Type.Union([Type.Literal("true"), Type.Literal("false")])),
-    search: Type.Optional(Type.String({ description: "Part of the name, in any case" })),
-  },
-  { additionalProperties: false },
-);
-
-/** The path parameter of one project. */
-export const projectParams = Type.Object({ id: Type.String({ description: "UUID of the project" }) });
 
 /** The answer to a path that cannot name a project. */
 export const invalidProjectId: Problem = {
@@ -90,14 +37,7 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
       },
       {
         query: listQuery,
-        detail: operation({
-          tag: "Projects",
-          summary: "List projects",
-          description: "By name. With `page` or `page_size` one page, and the header `X-Total-Count`.",
-          status: 200,
-          answer: Type.Array(projectSchema),
-          problems: ["validation_failed"],
-        }),
+        detail: operations.list,
       },
     )
     .post(
@@ -117,15 +57,9 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
         return problemResponse(isMissing ? { ...problem, error: "name and api_key are required" } : problem);
       },
       {
-        parse: "object",
+        parse: asObject,
         body: createBody,
-        detail: operation({
-          tag: "Projects",
-          summary: "Create a project",
-          status: 201,
-          answer: projectSchema,
-          problems: ["invalid_request_body", "validation_failed", "project_exists", "request_too_large"],
-        }),
+        detail: operations.create,
       },
     )
     .get(
@@ -137,13 +71,7 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
       },
       {
         params: projectParams,
-        detail: operation({
-          tag: "Projects",
-          summary: "Show a project",
-          status: 200,
-          answer: projectSchema,
-          problems: ["validation_failed", "project_not_found"],
-        }),
+        detail: operations.show,
       },
     )
     .patch(
@@ -166,26 +94,10 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
         });
       },
       {
-        parse: "object",
+        parse: asObject,
         params: projectParams,
         body: patchBody,
-        detail: operation({
-          tag: "Projects",
-          summary: "Change a project",
-          description: "What is left out stays. It holds for the next proxied request.",
-          status: 200,
-          answer: Type.Composite([
-            projectSchema,
-            Type.Object({ tokens_revoked: Type.Optional(Type.Integer()) }),
-          ]),
-          problems: [
-            "invalid_request_body",
-            "validation_failed",
-            "project_not_found",
-            "project_exists",
-            "request_too_large",
-          ],
-        }),
+        detail: operations.change,
       },
     )
     .delete(
@@ -216,17 +128,7 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
       {
         parse: "none",
         params: projectParams,
-        detail: operation({
-          tag: "Projects",
-          summary: "Revoke all tokens of a project",
-          status: 200,
-          answer: Type.Object({
-            revoked_count: Type.Integer(),
-            already_revoked_count: Type.Integer(),
-            total_tokens: Type.Integer(),
-          }),
-          problems: ["validation_failed", "project_not_found"],
-        }),
+        detail: operations.revokeTokens,
       },
     );
 }

@@ -30,6 +30,9 @@ export function routesOf() {
   });
 }
 
+/** `parse` of a route with a body. "json" is never reached; it tells the reference what the body is. */
+export const asObject: ["object", "json"] = ["object", "json"];
+
 /** Switches a list to one state. */
 export function readFlag(text: "true" | "false" | undefined): boolean | undefined {
   return text === undefined ? undefined : text === "true";

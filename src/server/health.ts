@@ -15,10 +15,12 @@ export interface HealthDeps {
   readonly isMetricsEnabled: boolean;
   /** Asked for by both metrics routes where it is set. */
   readonly metricsToken: Secret | undefined;
+  /** Whether the shutdown has begun. */
+  readonly isDraining: () => boolean;
 }
 
 /** `/health`, `/live`, `/ready` and the metrics (contract.md section 10). They name no project, token or address. */
-export function healthRoutes(deps: HealthDeps, isDraining: () => boolean) {
+export function healthRoutes(deps: HealthDeps) {
   const { metrics, metricsToken, metricsPath } = deps;
   const hidden = { detail: { hide: true } };
   const text = (body: string, status = 200) =>
@@ -53,7 +55,7 @@ export function healthRoutes(deps: HealthDeps, isDraining: () => boolean) {
     .get("/live", () => text("alive"), hidden)
     .get(
       "/ready",
-      async () => (!isDraining() && (await deps.isReady()) ? text("ready") : text("not ready", 503)),
+      async () => (!deps.isDraining() && (await deps.isReady()) ? text("ready") : text("not ready", 503)),
       hidden,
     );
   if (!deps.isMetricsEnabled) return app;

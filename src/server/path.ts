@@ -38,3 +38,8 @@ export function isReserved(path: string, { metricsPath }: { readonly metricsPath
 export function isUnder(path: string, base: string): boolean {
   return path.startsWith(base) && (path.length === base.length || path.charCodeAt(base.length) === 0x2f);
 }
+
+/** A path without the slash at its end: `/manage/projects/` is the collection as well (contract 1.1). */
+export function withoutSlash(path: string): string {
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+}

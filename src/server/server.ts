@@ -1,15 +1,14 @@
-import { Elysia, NotFoundError, ValidationError } from "elysia";
 import { type Problem, problemResponse } from "../api/problem.ts";
 import type { Api } from "../api/routes.ts";
-import { validationProblem } from "../api/validation.ts";
 import type { Caller } from "../audit/entry.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { accessTable, findAccess } from "./access.ts";
 import { readBody } from "./body.ts";
 import { createExchange } from "./exchange.ts";
-import { type HealthDeps, healthRoutes } from "./health.ts";
-import { isOneHost, isReserved, isUnder, readTarget, type Target } from "./path.ts";
+import type { HealthDeps } from "./health.ts";
+import { isOneHost, isReserved, isUnder, readTarget, type Target, withoutSlash } from "./path.ts";
+import { createRouter } from "./router.ts";
 
 /** A request of the data plane as the listener read it. */
 export interface Inbound extends Target {
@@ -23,7 +22,7 @@ export type DataPlane = (request: Request, inbound: Inbound) => Response | Promi
 /** What a listener serves: all; all but management; or management alone (`MANAGEMENT_LISTEN_ADDR`). */
 export type Surface = "all" | "data" | "management";
 
-export interface ServerDeps extends HealthDeps {
+export interface ServerDeps extends Omit<HealthDeps, "isDraining"> {
   readonly api: Api;
   readonly pipeline: DataPlane;
   readonly metrics: Metrics;
@@ -49,7 +48,7 @@ export interface Server {
 const internalOrigin = "http://management.internal";
 const healthPaths = ["/health", "/ready", "/live"];
 
-/** One Elysia app for both planes. */
+/** Both planes: tells them apart, and brings our own requests to their routes by way of guard and access table. */
 export function createServer(deps: ServerDeps): Server {
   const { api } = deps;
   const table = accessTable(deps);
@@ -66,64 +65,44 @@ export function createServer(deps: ServerDeps): Server {
     return { code: isStorage ? "storage_unavailable" : "internal_error" };
   }
 
-  const app = new Elysia({ strictPath: true, normalize: false })
-    .onRequest(({ request }) => {
+  const app = createRouter({
+    ...deps,
+    table,
+    isDraining: () => isDraining,
+    unexpected: (fault, request) => unexpected(fault, callers.get(request)),
+    dataPlane: (request) => {
       const inbound = inbounds.get(request);
       return inbound && deps.pipeline(request, inbound);
-    })
-    .onTransform(({ request, route }) => {
-      // The table has been asked by path already; here it is asked by the route that was really chosen.
-      const method = request.method === "HEAD" ? "GET" : request.method;
-      const access = table.find((row) => row.path === route && row.method === method);
-      const isClosed = access === undefined || access.who === "nobody";
-      if (isClosed || (access.who === "management" && !api.isAdmitted(request))) throw new NotFoundError();
-    })
-    .onError(({ code, error, request, route }) => {
-      if (error instanceof ValidationError)
-        return problemResponse(validationProblem(error, `${request.method} ${route}`));
-      if (code === "PARSE")
-        return problemResponse({ code: "invalid_request_body", description: "It must be one JSON object" });
-      if (code === "NOT_FOUND") return problemResponse({ code: "not_found" });
-      return problemResponse(unexpected(error, callers.get(request)));
-    })
-    .use(healthRoutes(deps, () => isDraining))
-    .use(api.routes())
-    .compile();
+    },
+  });
 
-  /** Checks what can be known before the body is read, reads it, and lets Elysia route what is left. */
+  /** Looks the route up, reads the body and lets Elysia do the rest. */
   async function route(request: Request, target: Target, caller: Caller): Promise<Response> {
-    const path = target.path.length > 1 ? target.path.replace(/\/$/, "") : target.path;
-    const access = findAccess(table, { method: request.method, path });
-    if ("allowed" in access) {
-      const allow = access.allowed.join(", ");
-      return problemResponse(
-        allow === "" ? { code: "not_found" } : { code: "method_not_allowed", headers: { allow } },
-      );
-    }
-    const isBodiless = ["GET", "HEAD", "DELETE"].includes(request.method);
-    const body = isBodiless ? undefined : await readBody(request, deps.maxRequestBytes);
-    if (body?.ok === false) {
-      const code = body.error === "too_large" ? "request_too_large" : "invalid_request_body";
-      return problemResponse({ code, headers: { connection: "close" } });
-    }
+    const { method, headers } = request;
+    const path = withoutSlash(target.path);
+    const access = findAccess(table, { method, path });
+    if ("allowed" in access) return problemResponse(noRoute(access.allowed));
+    const body = await readBody(request, deps.maxRequestBytes);
+    if (!body.ok) return problemResponse({ code: body.error, headers: { connection: "close" } });
+
     const inner = new Request(internalOrigin + path + target.query, {
-      method: request.method,
-      headers: request.headers,
-      ...(body && { body: body.value }),
+      method,
+      headers,
+      ...(body.value && { body: body.value }),
     });
     callers.set(inner, caller);
     if (access.who === "management") api.admit(inner, caller);
     return app.handle(inner);
   }
 
-  const guarded = (request: Request, target: Target, caller: Caller): Promise<Response> | Response => {
+  function guarded(request: Request, target: Target, caller: Caller): Response | Promise<Response> {
     if (!isUnder(target.path, "/manage")) return route(request, target, caller);
     const manager = api.authenticate(caller, request.headers);
     return manager.ok ? route(request, target, manager.value) : problemResponse(manager.error);
-  };
+  }
 
   /** Answers a request that the data plane never sees. */
-  function answer(caller: Caller, work: () => Response | Promise<Response>) {
+  function answer(caller: Caller, work: () => Response | Promise<Response>): Promise<Response> {
     return exchange(caller, async () => {
       try {
         return await work();
@@ -133,22 +112,25 @@ export function createServer(deps: ServerDeps): Server {
     });
   }
 
+  function isServed(path: string, surface: Surface): boolean {
+    if (!isReserved(path, deps)) return false;
+    return surface !== "data" || healthPaths.some((base) => isUnder(path, base));
+  }
+
   return {
     handle(request, address, surface) {
       const { method, headers } = request;
-      const read = readTarget(request.url);
-      const target = read !== "bad_host" && isOneHost(headers.get("host")) ? read : undefined;
-      if (target !== undefined && surface !== "management" && !isReserved(target.path, deps)) {
+      const target = isOneHost(headers.get("host")) ? readTarget(request.url) : "bad_host";
+      const path = target === "bad_host" ? "" : target.path;
+      if (target !== "bad_host" && surface !== "management" && !isReserved(path, deps)) {
         inbounds.set(request, { ...target, address });
         return app.handle(request);
       }
-      const caller = api.readCaller({ method, path: target?.path ?? "", headers, address });
+      const caller = api.readCaller({ method, path, headers, address });
       return answer(caller, () => {
-        if (target === undefined)
-          return problemResponse({ code: "bad_request", headers: { connection: "close" } });
-        return isServed(target.path, surface)
-          ? guarded(request, target, caller)
-          : problemResponse({ code: "not_found" });
+        if (target === "bad_host") return problemResponse({ code: "bad_request" });
+        if (!isServed(path, surface)) return problemResponse({ code: "not_found" });
+        return guarded(request, target, caller);
       });
     },
 
@@ -161,14 +143,15 @@ export function createServer(deps: ServerDeps): Server {
       const admin: Caller = { ...caller, actor: "admin" };
       return answer(admin, () => route(request, target, admin));
     },
+
     drain: () => {
       isDraining = true;
     },
     routes: app.routes.map(({ method, path }) => ({ method, path })),
   };
+}
 
-  function isServed(path: string, surface: Surface): boolean {
-    if (!isReserved(path, deps)) return false;
-    return surface !== "data" || healthPaths.some((base) => isUnder(path, base));
-  }
+function noRoute(allowed: readonly string[]): Problem {
+  if (allowed.length === 0) return { code: "not_found" };
+  return { code: "method_not_allowed", headers: { allow: allowed.join(", ") } };
 }
