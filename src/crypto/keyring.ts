@@ -72,7 +72,7 @@ export async function loadKeyring(deps: KeyringDeps): Promise<Result<Keyring, Ke
 }
 
 /** The key check of a sealer: the known text, sealed. */
-export function sealKeyCheck(sealer: Sealer): string {
+function sealKeyCheck(sealer: Sealer): string {
   return sealer.seal("", "key-check", checkText);
 }
 
@@ -128,7 +128,7 @@ function wrongKey(origin: Keyring["origin"], file: string): KeyringFault {
   return {
     code: "encryption_key_wrong",
     message: `${source} is not the key that the provider keys in the database were sealed with`,
-    advice: `Nothing was changed: ${alternative}. To change the key, rotate it with the old one still in place`,
+    advice: `Nothing was changed: ${alternative}`,
   };
 }
 

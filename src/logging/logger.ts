@@ -9,7 +9,7 @@ import { redact } from "./redact.ts";
 /** `error` may be an Error: its message stands as `error`, its stack as `stacktrace`. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
+type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Never throws, never waits, never blocks. Whatever has the shape of a secret is masked. */
 export interface Logger {

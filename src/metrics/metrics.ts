@@ -20,7 +20,7 @@ export interface RequestEnd {
 }
 
 /** Body of `GET /metrics` (contract.md section 10). */
-export interface MetricsJson {
+interface MetricsJson {
   readonly uptime_seconds: number;
   readonly request_count: number;
   readonly error_count: number;

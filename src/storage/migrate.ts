@@ -10,7 +10,7 @@ export interface MigrationFault {
   readonly advice: string;
 }
 
-export interface AppliedMigration {
+interface AppliedMigration {
   readonly number: number;
   readonly name: string;
   readonly appliedAtMs: number;

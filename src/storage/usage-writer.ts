@@ -15,7 +15,7 @@ export interface UsageWriter {
 }
 
 /** Runs `work` once after `delayMs` unless the result is called before. */
-export type Schedule = (work: () => void, delayMs: number) => () => void;
+type Schedule = (work: () => void, delayMs: number) => () => void;
 
 interface UsageWriterDeps {
   readonly repository: Pick<UsageRepository, "append">;
