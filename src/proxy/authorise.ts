@@ -13,6 +13,9 @@ interface AuthoriseDeps {
   readonly mayOrigin: (provider: Provider, origin: string) => boolean;
 }
 
+/** With the provider that it is about, as far as one is known: its dialect words the refusal. */
+export type AuthoriseRefusal = Refusal & { readonly chosen?: Provider | undefined };
+
 /** Step 3: project active, which provider, method and path, origin and headers; in that order. */
 export function createAuthorise(deps: AuthoriseDeps) {
   const mayCall = new Map(
@@ -50,12 +53,13 @@ export function createAuthorise(deps: AuthoriseDeps) {
     return missing === undefined ? undefined : { code: "header_required", header: missing };
   }
 
-  return async (call: Call, grant: Grant): Promise<Result<Permit, Refusal>> => {
-    if (!grant.project.isActive && deps.enforceProjectActive) return fail({ code: "project_inactive" });
+  return async (call: Call, grant: Grant): Promise<Result<Permit, AuthoriseRefusal>> => {
+    if (!grant.project.isActive && deps.enforceProjectActive)
+      return fail({ code: "project_inactive", chosen: deps.providers.byName.get(grant.project.provider) });
     const choice = await choose(call, grant);
     if (choice === undefined) return fail({ code: "provider_not_found", provider: grant.project.provider });
     const refusal = check(call, choice);
-    return refusal === undefined ? ok({ ...choice, grant }) : fail(refusal);
+    return refusal === undefined ? ok({ ...choice, grant }) : fail({ ...refusal, chosen: choice.provider });
   };
 }
 

@@ -3,6 +3,7 @@ import type { Grant } from "../cache/grant-cache.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Provider } from "../provider/provider.ts";
 import type { Outcome, UsageRecord } from "../usage/record.ts";
 import type { Arrival, Body, Permit, Reply } from "./call.ts";
 import { type Refusal, wordings } from "./refuse.ts";
@@ -12,6 +13,7 @@ import type { End } from "./relay.ts";
 export interface Trace {
   readonly arrival: Arrival;
   grant?: Grant;
+  provider?: Provider | undefined;
   permit?: Permit;
   body?: Body;
   reply?: Reply;
@@ -133,7 +135,7 @@ function toRecord(trace: Trace, nowMs: number): UsageRecord {
     atMs: arrival.atMs,
     projectId: grant?.project.id ?? "",
     tokenId: grant?.token.id ?? "",
-    provider: permit?.provider.name ?? "",
+    provider: trace.provider?.name ?? "",
     keyId: reply?.keyId ?? "",
     method: arrival.request.method,
     path: (permit?.path ?? arrival.path).slice(0, pathCharsMax),

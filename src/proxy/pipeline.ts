@@ -2,6 +2,7 @@ import type { Grant } from "../cache/grant-cache.ts";
 import { dialectOf, guessDialect } from "../provider/dialects.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
+import type { AuthoriseRefusal } from "./authorise.ts";
 import type { Arrival, Body, Call, Hold, Inbound, Permit, Reply } from "./call.ts";
 import type { Cors } from "./cors.ts";
 import type { Emit, Trace } from "./emit.ts";
@@ -16,7 +17,7 @@ export interface Steps {
   arrive(request: Request, inbound: Inbound): Arrival;
   accept(arrival: Arrival): Step<Call>;
   authenticate(call: Call): Step<Grant, Refusal & { readonly grant?: Grant }>;
-  authorise(call: Call, grant: Grant): Step<Permit>;
+  authorise(call: Call, grant: Grant): Step<Permit, AuthoriseRefusal>;
   readBody(call: Call, permit: Permit): Step<Body>;
   limit(permit: Permit): Step<Hold>;
   forward(call: Call, permit: Permit, body: Body, hold: Hold): Step<Reply>;
@@ -59,8 +60,9 @@ export function createPipeline(step: Steps): DataPlane {
     const turnAway = (refusal: Refusal): Response => {
       trace.refusal = refusal;
       end();
-      const provider = trace.permit?.provider;
-      const dialect = provider ? dialectOf(provider.dialect) : guessDialect(arrival.path, request.headers);
+      const dialect = trace.provider
+        ? dialectOf(trace.provider.dialect)
+        : guessDialect(arrival.path, request.headers);
       return refusalResponse(refusal, arrival, dialect);
     };
     if (leave === undefined) return turnAway({ code: "overloaded" });
@@ -77,6 +79,7 @@ export function createPipeline(step: Steps): DataPlane {
       trace.grant = grant.value;
 
       const permit = await step.authorise(call.value, grant.value);
+      trace.provider = permit.ok ? permit.value.provider : permit.error.chosen;
       if (!permit.ok) return turnAway(permit.error);
       trace.permit = permit.value;
 

@@ -210,6 +210,7 @@ export function refusalResponse(refusal: Refusal, arrival: Arrival, dialect: Dia
     "x-should-retry": isRetryable ? "true" : "false",
   });
   headers.set(dialect.requestIdHeader, arrival.requestId);
+  if (status === 401) headers.set("www-authenticate", "Bearer"); // RFC 9110, 15.5.2
   if (refusal.code === "method_not_allowed") headers.set("allow", refusal.allowed.join(", "));
   if (refusal.code === "overloaded") headers.set("retry-after", "1");
   if (refusal.code === "rate_limit_exceeded") headers.set("x-llm-proxy-limit", "token:max_requests");
