@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { makeTokenText } from "../../src/token/secret.ts";
+import type { Headers } from "../harness/http-message.ts";
+import { headerValue, headerValues } from "../harness/http-message.ts";
+import { jsonOf, type Lab, openLab } from "./lab.ts";
+
+const schemes = `
+  with-bearer: {base_url: $UPSTREAM, allowed_methods: [GET], allowed_endpoints: ["/*"], auth: bearer}
+  with-x-api-key: {base_url: $UPSTREAM, allowed_methods: [GET], allowed_endpoints: ["/*"], auth: x-api-key}
+  with-api-key: {base_url: $UPSTREAM, allowed_methods: [GET], allowed_endpoints: ["/*"], auth: api-key}
+  with-goog: {base_url: $UPSTREAM, allowed_methods: [GET], allowed_endpoints: ["/*"], auth: x-goog-api-key}
+  with-header: {base_url: $UPSTREAM, allowed_methods: [GET], allowed_endpoints: ["/*"], auth: {scheme: header, name: xi-api-key, prefix: "Token "}}
+  with-query: {base_url: $UPSTREAM, allowed_methods: [GET], allowed_endpoints: ["/*"], auth: "query:key"}
+  with-none: {base_url: $UPSTREAM, allowed_methods: [GET], allowed_endpoints: ["/*"], auth: none}
+`;
+const credentialNames = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "xi-api-key"];
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await openLab({ providers: schemes });
+});
+afterAll(() => lab[Symbol.asyncDispose]());
+
+/** Credential header fields of a request at the provider. */
+function credentialsIn(headers: Headers): Headers {
+  return headers
+    .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .filter(([name]) => credentialNames.includes(name));
+}
+
+describe("where a token may stand", () => {
+  const places: [string, string, (token: string) => Headers][] = [
+    ["Authorization: Bearer", "/v1/models", (token) => [["Authorization", `Bearer ${token}`]]],
+    ["authorization: bearer", "/v1/models", (token) => [["authorization", `bearer ${token}`]]],
+    [
+      "AUTHORIZATION: BEARER with two blanks",
+      "/v1/models",
+      (token) => [["AUTHORIZATION", `BEARER  ${token}`]],
+    ],
+    ["x-api-key", "/v1/models", (token) => [["X-Api-Key", token]]],
+    ["api-key", "/v1/models", (token) => [["api-key", token]]],
+    ["x-goog-api-key", "/v1/models", (token) => [["x-goog-api-key", token]]],
+    ["?key=", "/v1/models?key=$T", () => []],
+    [
+      "all of them, when they agree",
+      "/v1/models?key=$T",
+      (token) => [
+        ["Authorization", `Bearer ${token}`],
+        ["x-api-key", token],
+        ["api-key", token],
+        ["x-goog-api-key", token],
+      ],
+    ],
+  ];
+  test.each(places)(
+    "%s: the provider sees its own key and nothing of the token (AUT-101)",
+    async (_, target, headers) => {
+      const answer = await lab.call(target.replace("$T", lab.token), {
+        token: "",
+        headers: headers(lab.token),
+      });
+      expect(answer.status).toBe(200);
+      const request = lab.upstream.requests.at(-1)!;
+      expect(request.target).toBe("/v1/models");
+      expect(credentialsIn(request.headers)).toEqual([["authorization", `Bearer ${lab.app.providerKey}`]]);
+      expect(request.headBytes.toString()).not.toContain(lab.token);
+    },
+  );
+
+  test("?key= that is no token of ours stays the provider's business", async () => {
+    await lab.call("/v1/models?key=AIza-theirs&a=%2B+b&&x", {});
+    expect(lab.upstream.requests.at(-1)?.target).toBe("/v1/models?key=AIza-theirs&a=%2B+b&&x");
+  });
+
+  test("only the token leaves the query, every other byte stays", async () => {
+    await lab.call(`/v1/files?a=1&key=${lab.token}&b=%20+&&c`, { token: "" });
+    expect(lab.upstream.requests.at(-1)?.target).toBe("/v1/files?a=1&b=%20+&&c");
+  });
+
+  test("a credential under another name is not promoted to one (AUT-101)", async () => {
+    await lab.call("/v1/models", { headers: [["x-pass-authorization", "Bearer x"]] });
+    const { headers } = lab.upstream.requests.at(-1)!;
+    expect(headerValue(headers, "x-pass-authorization")).toBe("Bearer x");
+    expect(credentialsIn(headers)).toEqual([["authorization", `Bearer ${lab.app.providerKey}`]]);
+  });
+});
+
+describe("the provider's own scheme, set exactly once (AUT-102)", () => {
+  const wanted: [string, (key: string) => { target: string; credentials: Headers }][] = [
+    [
+      "with-bearer",
+      (key) => ({ target: "/v1/models?a=1", credentials: [["authorization", `Bearer ${key}`]] }),
+    ],
+    ["with-x-api-key", (key) => ({ target: "/v1/models?a=1", credentials: [["x-api-key", key]] })],
+    ["with-api-key", (key) => ({ target: "/v1/models?a=1", credentials: [["api-key", key]] })],
+    ["with-goog", (key) => ({ target: "/v1/models?a=1", credentials: [["x-goog-api-key", key]] })],
+    ["with-header", (key) => ({ target: "/v1/models?a=1", credentials: [["xi-api-key", `Token ${key}`]] })],
+    ["with-query", (key) => ({ target: `/v1/models?a=1&key=${key}`, credentials: [] })],
+  ];
+  test.each(wanted)("%s", async (provider, expected) => {
+    const project = await lab.app.newProject({ provider });
+    const { token } = await lab.app.newToken(project.id);
+    const answer = await lab.call(`/v1/models?a=1&key=${token}`, { token, headers: [["x-api-key", token]] });
+    expect(answer.status).toBe(200);
+    const request = lab.upstream.requests.at(-1)!;
+    const { target, credentials } = expected(lab.app.providerKey);
+    expect(request.target).toBe(target);
+    expect(credentialsIn(request.headers)).toEqual(credentials);
+  });
+
+  test("a provider without keys gets none, and its project needs none", async () => {
+    const project = await lab.app.newProject({ provider: "with-none", api_key: undefined });
+    const { token } = await lab.app.newToken(project.id);
+    expect((await lab.call("/v1/models", { token })).status).toBe(200);
+    expect(credentialsIn(lab.upstream.requests.at(-1)!.headers)).toEqual([]);
+  });
+});
+
+describe("refused before the provider hears of it", () => {
+  const unknown = makeTokenText(randomBytes);
+  const refused: [string, number, string, (token: string) => Headers, string?][] = [
+    ["no credential", 401, "invalid_token", () => []],
+    ["an empty one", 401, "invalid_token", () => [["Authorization", ""]]],
+    ["an empty Bearer", 401, "invalid_token", () => [["Authorization", "Bearer "]]],
+    ["no blank after Bearer", 401, "invalid_token", (token) => [["Authorization", `Bearer${token}`]]],
+    ["Basic", 401, "invalid_token", (token) => [["Authorization", `Basic ${btoa(`${token}:`)}`]]],
+    ["upper case", 401, "invalid_token", (token) => [["x-api-key", token.toUpperCase()]]],
+    ["something behind it", 401, "invalid_token", (token) => [["x-api-key", `${token}-1`]]],
+    ["a wildcard", 401, "invalid_token", (token) => [["x-api-key", `${token.slice(0, -1)}%`]]],
+    ["its first half", 401, "invalid_token", (token) => [["x-api-key", token.slice(0, 27)]]],
+    ["a zero-width space in it", 401, "invalid_token", (token) => [["x-api-key", `${token}\xe2\x80\x8b`]]],
+    ["one character wrong", 401, "invalid_token", (token) => [["x-api-key", flip(token)]]],
+    ["16 KiB of it", 401, "invalid_token", () => [["x-api-key", `sk-wt-${"a".repeat(8_000)}`]]],
+    ["an unknown one", 401, "token_not_found", () => [["x-api-key", unknown]]],
+    [
+      "an unknown one of the old form",
+      401,
+      "token_not_found",
+      () => [["x-api-key", "sk-AAAAAAAAAAAAAAAAAAAAAA"]],
+    ],
+    [
+      "the management token (AUT-101)",
+      401,
+      "invalid_token",
+      () => [["Authorization", `Bearer ${lab.app.managementToken}`]],
+    ],
+    [
+      "two that differ",
+      400,
+      "ambiguous_credentials",
+      (token) => [
+        ["x-api-key", token],
+        ["api-key", unknown],
+      ],
+    ],
+    [
+      "a token beside a foreign key",
+      400,
+      "ambiguous_credentials",
+      (token) => [
+        ["x-api-key", token],
+        ["Authorization", "Bearer sk-live-1"],
+      ],
+    ],
+    [
+      "two Authorization lines",
+      401,
+      "invalid_token",
+      (token) => [
+        ["Authorization", `Bearer ${token}`],
+        ["Authorization", `Bearer ${unknown}`],
+      ],
+    ],
+    [
+      "a header and a query that differ",
+      400,
+      "ambiguous_credentials",
+      (token) => [["x-api-key", token]],
+      `/v1/models?key=${unknown}`,
+    ],
+    [
+      "two in the query that differ",
+      400,
+      "ambiguous_credentials",
+      () => [],
+      `/v1/models?key=${unknown}&key=${makeTokenText(randomBytes)}`,
+    ],
+  ];
+  test.each(refused)("%s: %p %s (AUT-105)", async (...[_, status, code, headers, target = "/v1/models"]) => {
+    const before = lab.upstream.requests.length;
+    const answer = await lab.call(target, { token: "", headers: headers(lab.token) });
+    expect([answer.status, headerValue(answer.headers, "x-llm-proxy-error")]).toEqual([status, code]);
+    expect(jsonOf(answer).error.code).toBe(code);
+    expect(lab.upstream.requests).toHaveLength(before);
+  });
+
+  test("blanks around a key header do not count, as HTTP has it (AUT-105)", async () => {
+    const answer = await lab.call("/v1/models", { token: "", headers: [["x-api-key", `  ${lab.token}\t`]] });
+    expect(answer.status).toBe(200);
+  });
+
+  test("a revoked token, an expired one, and one of an inactive project", async () => {
+    const project = await lab.app.newProject();
+    const revoked = await lab.app.newToken(project.id);
+    await lab.app.manage("DELETE", `/tokens/${revoked.id}`);
+    const expiring = await lab.app.newToken(project.id, {
+      duration_minutes: undefined,
+      expires_at: new Date(Date.now() + 300).toISOString(),
+    });
+    const active = await lab.app.newToken(project.id);
+    expect((await lab.call("/v1/models", { token: active.token })).status).toBe(200);
+    const before = lab.upstream.requests.length;
+
+    const refusalOf = async (token: string) => {
+      const answer = await lab.call("/v1/models", { token });
+      return [answer.status, headerValue(answer.headers, "x-llm-proxy-error")];
+    };
+    expect(await refusalOf(revoked.token)).toEqual([401, "token_inactive"]);
+    await Bun.sleep(Math.max(0, Date.parse(expiring.expires_at) - Date.now()));
+    expect(await refusalOf(expiring.token)).toEqual([401, "token_expired"]);
+    await lab.app.manage("PATCH", `/projects/${project.id}`, { is_active: false });
+    expect(await refusalOf(active.token)).toEqual([403, "project_inactive"]);
+    expect(lab.upstream.requests).toHaveLength(before);
+  });
+
+  const unusual = [
+    "POST /chat/completions",
+    "POST /v1beta/models/g:generateContent",
+    "POST /openai/deployments/d/chat/completions?api-version=1",
+    "POST /inference/v1/generate",
+    "POST /V1/chat/completions",
+    "POST //v1/chat/completions",
+    "POST /v1;x/chat/completions",
+    "GET /health/../v1/models",
+    "HEAD /v1/models",
+    "HEAD /health/../v1/models",
+    "PATCH /",
+    "DELETE /lab/v1/models",
+  ];
+  test.each(unusual)("%s needs a token as well (AUT-108)", async (line) => {
+    const before = lab.upstream.requests.length;
+    const [method = "", target = ""] = line.split(" ");
+    const answer = await lab.call(target, {
+      token: "",
+      method,
+      headers: [["Origin", "https://page.example"]],
+    });
+    expect([answer.status, headerValue(answer.headers, "x-llm-proxy-error")]).toEqual([401, "invalid_token"]);
+    const preflight = await lab.call(target, { token: "", method: "OPTIONS" });
+    expect([preflight.status, headerValues(preflight.headers, "access-control-allow-origin")]).toEqual([
+      204,
+      [],
+    ]);
+    expect(lab.upstream.requests).toHaveLength(before);
+  });
+});
+
+/** The token with one character of its random part changed. */
+function flip(token: string): string {
+  const changed = token[10] === "A" ? "B" : "A";
+  return token.slice(0, 10) + changed + token.slice(11);
+}
