@@ -9,38 +9,14 @@ const productionTokenLengthMin = 32;
 // First segments that routes of the server or the APIs of providers have already.
 const takenSegments = new Set(["manage", "admin", "health", "ready", "live", "docs", "v1", "v1beta"]);
 
+type Refuse = (key: SettingKey, code: ProblemCode, message: string) => void;
+
 /** What a server demands of its settings beyond each being right by itself. */
 export function checkServer(config: Config, findings: Findings): void {
-  const refuse = (key: SettingKey, code: ProblemCode, message: string): void => {
+  const refuse: Refuse = (key, code, message) => {
     if (!findings.unread.has(key)) findings.problems.push({ code, name: settings[key].env, message });
   };
-  const isProduction = config.apiEnv === "production";
-  const token = config.managementToken?.reveal();
-  if (token === undefined) {
-    refuse(
-      "managementToken",
-      "missing",
-      "is not set: run llm-proxy setup, or set it or MANAGEMENT_TOKEN_FILE",
-    );
-  } else if (isProduction && token.length < productionTokenLengthMin) {
-    refuse(
-      "managementToken",
-      "invalid_value",
-      `has fewer than ${productionTokenLengthMin} characters, which API_ENV=production demands`,
-    );
-  } else if (token.length < managementTokenLengthMin) {
-    findings.warnings.push(
-      `MANAGEMENT_TOKEN has fewer than ${managementTokenLengthMin} characters: make one with openssl rand -hex 32`,
-    );
-  }
-  if (config.encryptionKey === undefined && (isProduction || config.requireEncryptionKey)) {
-    const demand = isProduction ? "API_ENV=production" : "REQUIRE_ENCRYPTION_KEY";
-    refuse(
-      "encryptionKey",
-      "missing",
-      `is not set, which ${demand} demands: make one with openssl rand -base64 32`,
-    );
-  }
+  checkSecrets(config, refuse, findings);
   if (config.daemon && config.logFile === undefined) {
     refuse(
       "logFile",
@@ -65,6 +41,32 @@ export function checkServer(config: Config, findings: Findings): void {
       "managementListenAddr",
       "conflict",
       "is the same as LISTEN_ADDR: choose another port or leave it out",
+    );
+  }
+}
+
+function checkSecrets(config: Config, refuse: Refuse, findings: Findings): void {
+  const isProduction = config.apiEnv === "production";
+  const length = config.managementToken?.reveal().length;
+  if (length === undefined) {
+    refuse(
+      "managementToken",
+      "missing",
+      "is not set: run llm-proxy setup, or set it or MANAGEMENT_TOKEN_FILE",
+    );
+  } else if (isProduction && length < productionTokenLengthMin) {
+    const demand = `fewer than the ${productionTokenLengthMin} characters that API_ENV=production demands`;
+    refuse("managementToken", "invalid_value", `has ${demand}: make one with openssl rand -hex 32`);
+  } else if (length < managementTokenLengthMin) {
+    const advice = `fewer than ${managementTokenLengthMin} characters: make one with openssl rand -hex 32`;
+    findings.warnings.push(`MANAGEMENT_TOKEN has ${advice}`);
+  }
+  if (config.encryptionKey === undefined && (isProduction || config.requireEncryptionKey)) {
+    const demand = isProduction ? "API_ENV=production" : "REQUIRE_ENCRYPTION_KEY";
+    refuse(
+      "encryptionKey",
+      "missing",
+      `is not set, which ${demand} demands: make one with openssl rand -base64 32`,
     );
   }
 }

@@ -2,21 +2,21 @@ import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 
 /** Methods that a policy can name. CONNECT and TRACE never pass a proxy like ours. */
-export const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** A method, in any case. */
-export function checkMethod(text: string): Result<unknown, string> {
+export function checkMethod(text: string): Result<string, string> {
   const known = methods.some((method) => method === text.toUpperCase());
   return known ? ok(text) : fail(`is not a method: write one of ${methods.join(", ")}`);
 }
 
 /** A header name (RFC 9110, 5.1: a token). */
-export function checkHeaderName(text: string): Result<unknown, string> {
+export function checkHeaderName(text: string): Result<string, string> {
   return /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(text) ? ok(text) : fail("is not a header name");
 }
 
 /** An origin exactly as browsers send it, `https://app.example.com`, or `*`. */
-export function checkOrigin(text: string): Result<unknown, string> {
+export function checkOrigin(text: string): Result<string, string> {
   if (text === "*") return ok(text);
   if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@\\]+$/i.test(text)) {
     return fail(

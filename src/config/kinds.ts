@@ -1,8 +1,8 @@
-import ipaddr from "ipaddr.js";
+import { isIP } from "node:net";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { Secret } from "../secret.ts";
-import { parseHttpUrl } from "./base-url.ts";
+import { parseBaseUrl, parseHttpUrl } from "./base-url.ts";
 import type { Address, Bounds } from "./units.ts";
 import {
   formatAddress,
@@ -83,14 +83,14 @@ export function size(bounds: Bounds = {}): Kind<number> {
 /** One of several words, in any case; `synonyms` are words for one of them. */
 export function choice<const T extends string>(
   words: readonly T[],
-  synonyms: Readonly<Record<string, T>> = {},
+  synonyms: ReadonlyMap<string, T> = new Map(),
 ): Kind<T> {
   return {
     label: words.join(" \\| "),
     nature: "text",
     parse: (text) => {
       const lower = text.toLowerCase();
-      const word = words.find((known) => known === lower) ?? synonyms[lower];
+      const word = words.find((known) => known === lower) ?? synonyms.get(lower);
       return word === undefined ? fail(`is not one of ${words.join(", ")}`) : ok(word);
     },
     format: (value) => value,
@@ -138,15 +138,22 @@ export const address: Kind<Address> = {
 };
 
 /** An http or https address of a server, without a slash at the end. */
-export const httpUrl: Kind<string> = {
-  label: "URL",
-  nature: "text",
-  parse: (value) => {
-    const url = parseHttpUrl(value);
-    return url.ok ? ok(url.value.href.replace(/\/+$/, "")) : url;
-  },
-  format: (value) => value,
-};
+export const httpUrl: Kind<string> = urlKind(parseHttpUrl);
+
+/** The same for a provider, where keys are sent to: refuses what `parseBaseUrl` refuses. */
+export const baseUrl: Kind<string> = urlKind(parseBaseUrl);
+
+function urlKind(parse: (text: string) => Result<URL, string>): Kind<string> {
+  return {
+    label: "URL",
+    nature: "text",
+    parse: (value) => {
+      const url = parse(value);
+      return url.ok ? ok(url.value.href.replace(/\/+$/, "")) : url;
+    },
+    format: (value) => value,
+  };
+}
 
 /** The path of a page: `/metrics`. Whole segments, no slash at the end. */
 export const urlPath: Kind<string> = {
@@ -159,32 +166,38 @@ export const urlPath: Kind<string> = {
   format: (value) => value,
 };
 
-/** A comma-separated list, or a list in YAML; `none` is the empty one. */
+/** A comma-separated list, or a list in YAML; `none` is the empty one. Entries are as `check` hands them back. */
 export function list(
   label: string,
-  check: (item: string) => Result<unknown, string>,
+  check: (item: string) => Result<string, string>,
 ): Kind<readonly string[]> {
   return {
     label: `list of ${label}`,
     nature: "list",
     parse: (value) => {
-      const items = isOff(value) ? [] : value.split(",").map((item) => item.trim());
-      for (const item of items.filter((one) => one !== "")) {
+      const items: string[] = [];
+      for (const item of isOff(value) ? [] : value.split(",").map((one) => one.trim())) {
+        if (item === "") continue;
         const checked = check(item);
         if (!checked.ok) return fail(`holds an entry that ${checked.error}`);
+        items.push(checked.value);
       }
-      return ok(items.filter((item) => item !== ""));
+      return ok(items);
     },
     format: (value) => (value.length === 0 ? "none" : value.join(",")),
   };
 }
 
-/** One network: `10.0.0.0/8`, `::1/128`, or a single address. */
-export function checkNetwork(text: string): Result<unknown, string> {
-  const valid = text.includes("/")
-    ? ipaddr.isValidCIDR(text)
-    : ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
-  return valid ? ok(text) : fail("is not a network: write one such as 10.0.0.0/8 or ::1/128");
+/** One network in CIDR form, `10.0.0.0/8` or `::1/128`; a single address becomes a network of one. */
+export function checkNetwork(text: string): Result<string, string> {
+  const [address = "", bits, ...rest] = text.split("/");
+  const version = isIP(address);
+  const bitsMax = version === 4 ? 32 : 128;
+  const isBits = bits === undefined || parseInteger(bits, { max: bitsMax }).ok;
+  if (version === 0 || !isBits || rest.length > 0 || address.includes("%")) {
+    return fail("is not a network: write one such as 10.0.0.0/8 or ::1/128");
+  }
+  return ok(`${address}/${bits ?? bitsMax}`);
 }
 
 const placeholders = new Set(
@@ -194,7 +207,7 @@ const placeholders = new Set(
 );
 
 /** A text that must not be seen: printable ASCII without blanks. `check` may ask for more. */
-export function secret(check: (text: string) => Result<unknown, string> = ok): Kind<Secret> {
+export function secret(check: (text: string) => Result<string, string> = ok): Kind<Secret> {
   return {
     label: "secret",
     nature: "secret",
@@ -214,14 +227,14 @@ export function secret(check: (text: string) => Result<unknown, string> = ok): K
 }
 
 /** Base64 of exactly 32 bytes, in either alphabet. */
-export function checkKey32(text: string): Result<unknown, string> {
+export function checkKey32(text: string): Result<string, string> {
   return /^(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?$/.test(text)
     ? ok(text)
     : fail("is not base64 of 32 bytes: make one with openssl rand -base64 32");
 }
 
 /** `sqlite:` or `file:` and a path. The text is never repeated, as it may hold a password. */
-export function checkDatabaseUrl(text: string): Result<unknown, string> {
+export function checkDatabaseUrl(text: string): Result<string, string> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) return fail("is not a database URL: write sqlite:/path/to/llm-proxy.db");
   if (scheme !== "sqlite" && scheme !== "file") {

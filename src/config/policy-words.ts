@@ -2,7 +2,7 @@ import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 
 /** An entry of an allow-list (contract 2.3); what it matches is decided by project/policy.ts. */
-export function checkEndpoint(text: string): Result<unknown, string> {
+export function checkEndpoint(text: string): Result<string, string> {
   if (!text.startsWith("/")) return fail("does not start with a slash");
   if (text === "/" || text === "/$") return fail('is not a path of an API: write "/*" for everything');
   if (/[?#\s\\]|[^\x21-\x7e]/.test(text))
@@ -17,7 +17,7 @@ export function checkEndpoint(text: string): Result<unknown, string> {
 }
 
 /** A shell glob (contract 2.4): `*`, `?`, `[a-z]`, `[!a-z]`. What it matches is decided by project/parameters.ts. */
-export function checkGlob(text: string): Result<unknown, string> {
+export function checkGlob(text: string): Result<string, string> {
   if (text.includes("\\")) return fail("holds a backslash: write [*] for a sign that stands for itself");
   for (let index = text.indexOf("["); index >= 0; index = text.indexOf("[", index)) {
     const [whole = "", set = ""] = /^\[!?(\]?[^\]]*)\]/.exec(text.slice(index)) ?? [];

@@ -3,7 +3,7 @@ import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { checkHeaderName } from "./http-words.ts";
 import { didYouMean } from "./nearest.ts";
-import type { ShapeFault } from "./provider-schema.ts";
+import type { AuthEntry, ShapeFault } from "./provider-schema.ts";
 import { shapeAuth } from "./provider-schema.ts";
 
 const byDialect: Readonly<Record<DialectName, AuthScheme>> = {
@@ -31,14 +31,14 @@ export function readAuth(value: unknown, dialect: DialectName): Result<AuthSchem
   if (typeof value === "string") return readShort(value);
   const { value: entry, faults } = shapeAuth(value);
   if (faults.length > 0) return fail(faults);
-  return readLong(entry.scheme ?? "", entry.name, entry.prefix);
+  return readLong(entry);
 }
 
 function readShort(text: string): Result<AuthScheme, readonly ShapeFault[]> {
   const short = shortForms.get(text);
   if (short !== undefined) return ok(short);
   const [, scheme, name] = /^(header|query):(.+)$/.exec(text) ?? [];
-  if (scheme !== undefined) return readLong(scheme, name, undefined);
+  if (scheme !== undefined && name !== undefined) return readLong({ scheme, name });
   const known = [...shortForms.keys(), "header:<name>", "query:<name>"];
   return fault(
     [],
@@ -46,33 +46,27 @@ function readShort(text: string): Result<AuthScheme, readonly ShapeFault[]> {
   );
 }
 
-function readLong(
-  scheme: string,
-  name: string | undefined,
-  prefix: string | undefined,
-): Result<AuthScheme, readonly ShapeFault[]> {
-  switch (scheme) {
-    case "bearer":
-    case "none":
-      if (name !== undefined) return fault(["name"], `has no meaning with scheme ${scheme}: remove it`);
-      return prefix === undefined
-        ? ok({ scheme })
-        : fault(["prefix"], `has no meaning with scheme ${scheme}: remove it`);
-    case "header": {
-      if (name === undefined || !checkHeaderName(name).ok) return fault(["name"], "must be a header name");
-      if (/[^\x20-\x7e]/.test(prefix ?? "")) return fault(["prefix"], "must be printable ASCII");
-      return ok({ scheme, name: name.toLowerCase(), prefix: prefix ?? "" });
-    }
-    case "query": {
-      if (name === undefined || !/^[A-Za-z0-9_.~-]+$/.test(name))
-        return fault(["name"], "must be a plain parameter name");
-      return prefix === undefined
-        ? ok({ scheme, name })
-        : fault(["prefix"], "has no meaning with scheme query: remove it");
-    }
-    default:
-      return fault(["scheme"], "must be bearer, header, query or none");
+// What each scheme says beyond its own name.
+const fieldsOf = new Map<string, readonly string[]>([
+  ["bearer", []],
+  ["none", []],
+  ["header", ["name", "prefix"]],
+  ["query", ["name"]],
+]);
+
+function readLong(entry: Partial<AuthEntry>): Result<AuthScheme, readonly ShapeFault[]> {
+  const { scheme = "", name = "", prefix = "" } = entry;
+  const fields = fieldsOf.get(scheme);
+  if (fields === undefined) return fault(["scheme"], `must be ${[...fieldsOf.keys()].join(", ")}`);
+  const stray = Object.keys(entry).find((key) => key !== "scheme" && !fields.includes(key));
+  if (stray !== undefined) return fault([stray], `has no meaning with scheme ${scheme}: remove it`);
+  if (scheme === "query") {
+    return /^[\w.~-]+$/.test(name) ? ok({ scheme, name }) : fault(["name"], "must be a plain parameter name");
   }
+  if (scheme !== "header") return ok({ scheme: scheme === "none" ? "none" : "bearer" });
+  if (!checkHeaderName(name).ok) return fault(["name"], "must be a header name");
+  if (/[^\x20-\x7e]/.test(prefix)) return fault(["prefix"], "must be printable ASCII");
+  return ok({ scheme, name: name.toLowerCase(), prefix });
 }
 
 function fault(path: readonly string[], message: string): Result<never, readonly ShapeFault[]> {

@@ -3,7 +3,7 @@ import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { parseBaseUrl } from "./base-url.ts";
 import { checkHeaderName, checkMethod, checkOrigin } from "./http-words.ts";
-import { nearest } from "./nearest.ts";
+import { didYouMean } from "./nearest.ts";
 import { checkEndpoint, checkGlob } from "./policy-words.ts";
 import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";
@@ -69,19 +69,30 @@ export function parseProviders(
       readApi(name, shaped.value, defaults, (rest, ...what) => report([...path, ...rest], ...what)),
     );
   }
-  const names = [...byName.keys()];
-  if (value.default_api !== undefined && !byName.has(value.default_api)) {
-    report(["default_api"], namesNone(value.default_api, names), "unknown_name");
+  const defaultName = chooseDefault([...byName.keys()], value.default_api, defaults.defaultName, report);
+  return problems.length > 0 || defaultName === undefined ? fail(problems) : ok({ byName, defaultName });
+}
+
+// DEFAULT_API_PROVIDER, then default_api, then the only one there is.
+function chooseDefault(
+  names: readonly string[],
+  inFile: string | undefined,
+  inSettings: string | undefined,
+  report: Report,
+): string | undefined {
+  if (names.length === 0) return undefined;
+  if (inFile !== undefined && !names.includes(inFile)) {
+    report(["default_api"], `names no provider: ${quote(inFile)}${suggest(inFile, names)}`, "unknown_name");
   }
-  const defaultName =
-    defaults.defaultName ?? value.default_api ?? (names.length === 1 ? names[0] : undefined);
-  if (defaults.defaultName !== undefined && value.apis !== undefined && !byName.has(defaults.defaultName)) {
-    const message = namesNone(defaults.defaultName, names);
-    problems.push({ code: "unknown_name", name: "DEFAULT_API_PROVIDER", message });
-  } else if (defaultName === undefined && value.apis !== undefined) {
+  if (inSettings !== undefined && !names.includes(inSettings)) {
+    const message = `no provider is called ${quote(inSettings)}, as DEFAULT_API_PROVIDER says${suggest(inSettings, names)}`;
+    report([], message, "unknown_name");
+  }
+  const chosen = inSettings ?? inFile ?? (names.length === 1 ? names[0] : undefined);
+  if (chosen === undefined) {
     report([], "no default provider: set default_api or DEFAULT_API_PROVIDER to one of its names", "missing");
   }
-  return problems.length > 0 || defaultName === undefined ? fail(problems) : ok({ byName, defaultName });
+  return chosen;
 }
 
 // `apis.openai.allowed_endpoints[2]`
@@ -91,9 +102,8 @@ function nameOf(path: readonly string[]): string {
     .join("");
 }
 
-function namesNone(name: string, names: readonly string[]): string {
-  const meant = nearest(name, names);
-  return `${quote(name)} is not the name of a provider${meant === undefined ? "" : ` (did you mean ${meant}?)`}: there are ${names.join(", ")}`;
+function suggest(name: string, names: readonly string[]): string {
+  return didYouMean(name, names) || ` (there are ${names.join(", ")})`;
 }
 
 function checkName(name: string, metricsPath: string): string | undefined {
@@ -115,7 +125,7 @@ function readApi(
 ): Provider {
   const each = (
     key: "allowed_endpoints" | "allowed_methods" | "allowed_origins" | "required_headers",
-    check: (text: string) => Result<unknown, string>,
+    check: (text: string) => Result<string, string>,
   ): readonly string[] => {
     checkAll(entry[key] ?? [], check, (index, message) => report([key, index], message));
     return entry[key] ?? [];
@@ -145,7 +155,7 @@ function readApi(
 
 function checkAll(
   items: readonly string[],
-  check: (text: string) => Result<unknown, string>,
+  check: (text: string) => Result<string, string>,
   report: (index: string, message: string) => void,
 ): void {
   for (const [index, item] of items.entries()) {

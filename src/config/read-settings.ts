@@ -138,7 +138,8 @@ function takeProviderFile(flags: Source, file: string | undefined, findings: Fin
 }
 
 // Named by a flag it must be there; `ENV` is a common name with other meanings, so it counts only if it names a file.
-function readEnvFile({ flags, environment, cwd }: Input, dataDir: string, findings: Findings): Source {
+function readEnvFile(input: Input, dataDir: string, findings: Findings): Source {
+  const { flags, environment, cwd } = input;
   const { env: flag } = flags;
   if (typeof flag === "string" && !isBlank(flag)) return fromEnvFile(flag, resolve(cwd, flag), findings);
   const named = environment["ENV"] ?? "";
@@ -146,9 +147,19 @@ function readEnvFile({ flags, environment, cwd }: Input, dataDir: string, findin
     if (isFile(resolve(cwd, named))) return fromEnvFile(named, resolve(cwd, named), findings);
     findings.warnings.push(`ENV names no file (${quote(named)}) and is not used`);
   }
-  const own = join(dataDir, envFileName);
-  if (!isFile(resolve(cwd, own))) return new Map();
-  const source = fromEnvFile(own, resolve(cwd, own), findings);
+  return readOwnEnvFile(input, join(dataDir, envFileName), findings);
+}
+
+// It belongs to the server's user: others may run `chat` or `manage` without being able to read it.
+function readOwnEnvFile({ cwd, groups }: Input, file: string, findings: Findings): Source {
+  const path = resolve(cwd, file);
+  if (!isFile(path)) return new Map();
+  const readable = groups.includes("server") ? undefined : readTextFile(path);
+  if (readable?.ok === false) {
+    findings.warnings.push(`${file}: the env file ${readable.error} and is left out`);
+    return new Map();
+  }
+  const source = fromEnvFile(file, path, findings);
   const moved = source.get("dataDir");
   if (moved !== undefined && source.delete("dataDir")) {
     findings.warnings.push(

@@ -1,7 +1,9 @@
+// biome-ignore-all lint/style/noExcessiveLinesPerFile: the one table of all settings is long because they are many
 import { checkHeaderName, checkMethod, checkOrigin } from "./http-words.ts";
 import type { Kind } from "./kinds.ts";
 import {
   address,
+  baseUrl,
   boolean,
   checkDatabaseUrl,
   checkKey32,
@@ -167,7 +169,7 @@ export const settings = {
     about: "The provider of projects that name none; goes before `default_api` of the provider file.",
     groups: opensStore,
   }),
-  openaiApiUrl: row("OPENAI_API_URL", httpUrl, {
+  openaiApiUrl: row("OPENAI_API_URL", baseUrl, {
     about: "Replaces the address of `openai` in the provider file of the binary.",
     groups: opensStore,
   }),
@@ -226,10 +228,14 @@ export const settings = {
     about: "The least important log lines that are written.",
     groups: ["server", "setup"],
   }),
-  logFormat: row("LOG_FORMAT", choice(["json", "console"], { text: "console" }), {
-    default: "json",
-    about: "JSON lines, or lines for people (`text` is another word for `console`).",
-  }),
+  logFormat: row(
+    "LOG_FORMAT",
+    choice(["json", "console"], new Map<string, "json" | "console">([["text", "console"]])),
+    {
+      default: "json",
+      about: "JSON lines, or lines for people (`text` is another word for `console`).",
+    },
+  ),
   logFile: row("LOG_FILE", path, { about: "Where log lines go; not set: standard output." }),
   debug: row("DEBUG", boolean, { default: "false", about: "The same as `LOG_LEVEL=debug`.", short: "v" }),
   auditEnabled: row("AUDIT_ENABLED", boolean, {

@@ -111,28 +111,27 @@ export function fromSettingsFile(file: string, yaml: YamlFile, findings: Finding
     return source;
   }
   for (const [name, value] of Object.entries(yaml.value)) {
-    const line = yaml.lineOf([name]);
+    const place = { file, line: yaml.lineOf([name]), name };
     const known = fileNames.get(name);
+    const text = known && textOf(value, known.setting);
     if (known === undefined) {
-      const instead = namesWithoutEffect.get(name.toUpperCase());
-      const message = `is not a setting${instead === undefined ? didYouMean(name, fileNames.keys()) : `: ${instead}`}`;
-      findings.problems.push({ code: "unknown_name", file, line, name, message });
-      continue;
-    }
-    const text = textOf(value, known.setting);
-    if (text === undefined) {
       findings.problems.push({
-        code: "invalid_value",
-        file,
-        line,
-        name,
-        message: `takes ${takes(known.setting)}`,
+        code: "unknown_name",
+        ...place,
+        message: `is not a setting${insteadOf(name)}`,
       });
+    } else if (text === undefined) {
+      findings.problems.push({ code: "invalid_value", ...place, message: `takes ${takes(known.setting)}` });
     } else if (!isBlank(text) && !/^(?:~|null)$/.test(text)) {
-      add(source, known, { text, name, origin: `${file}:${line}`, file, line }, findings);
+      add(source, known, { text, origin: `${file}:${place.line}`, ...place }, findings);
     }
   }
   return source;
+}
+
+function insteadOf(fileKey: string): string {
+  const instead = namesWithoutEffect.get(fileKey.toUpperCase());
+  return instead === undefined ? didYouMean(fileKey, fileNames.keys()) : `: ${instead}`;
 }
 
 interface Named {

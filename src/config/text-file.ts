@@ -18,15 +18,24 @@ export function readTextFile(path: string): Result<string, string> {
   }
 }
 
-/** Whether there is a file, or anything else but a directory, that may be read as one. */
+/** Whether there is anything but a directory. Where this user may not look: yes, so that reading it says why not. */
 export function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch (fault) {
+    return isForbidden(fault);
+  }
+}
+
+function isForbidden(fault: unknown): boolean {
+  const { code } = fault as NodeJS.ErrnoException;
+  return code === "EACCES" || code === "EPERM";
 }
 
 function describeFault(fault: unknown): string {
   const code = (fault as NodeJS.ErrnoException).code;
   if (code === "ENOENT" || code === "ENOTDIR") return "does not exist";
-  if (code === "EACCES" || code === "EPERM") return "cannot be read: this user lacks the permission";
+  if (isForbidden(fault)) return "cannot be read: this user lacks the permission";
   if (code === "EISDIR") return "is a directory";
   if (fault instanceof TypeError) return "is not UTF-8 text";
   return `cannot be read (${code ?? "unknown reason"})`;

@@ -77,12 +77,13 @@ export function parseDuration(text: string, bounds: Bounds = {}): Result<number,
   if (text === "0") return within(0, range, formatDuration);
   const parts = text === "" ? null : durationPattern.exec(text);
   if (parts === null) return fail("is not a duration: write one such as 250ms, 30s, 1h30m or 0");
-  const micros = durationUnits.reduce((sum, [, unitMs], index) => {
+  // In billionths of a millisecond, as a fraction has up to nine digits.
+  const total = durationUnits.reduce((sum, [, unitMs], index) => {
     const [whole = "0", fraction = ""] = (parts[index + 1] ?? "0").split(".");
-    return sum + (BigInt(whole + fraction.padEnd(9, "0")) * unitMs * 1000n) / 1_000_000_000n;
+    return sum + BigInt(whole + fraction.padEnd(9, "0")) * unitMs;
   }, 0n);
-  if (micros % 1000n !== 0n) return fail("is finer than a millisecond: write whole milliseconds");
-  return within(Number(micros / 1000n), range, formatDuration);
+  if (total % 1_000_000_000n !== 0n) return fail("is finer than a millisecond: write whole milliseconds");
+  return within(Number(total / 1_000_000_000n), range, formatDuration);
 }
 
 /** The shortest text that `parseDuration` reads as these milliseconds. */
@@ -137,8 +138,11 @@ export function formatAddress({ hostname, port }: Address): string {
 // A last label of digits makes a host an IPv4 address to every resolver, so it has to be a whole one.
 function isHost(host: string): boolean {
   if (host === "" || isIP(host) === 4) return true;
+  const labels = host.split(".");
   return (
-    /^(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9_-]*[a-z][a-z0-9_-]*$/i.test(host) && host.length <= 253
+    host.length <= 253 &&
+    labels.every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)) &&
+    /[a-z]/i.test(labels.at(-1) ?? "")
   );
 }
 

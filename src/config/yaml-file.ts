@@ -35,7 +35,8 @@ export function parseYaml(file: string, text: string): Result<YamlFile, readonly
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
-    logLevel: "silent",
+    resolveKnownTags: false,
+    logLevel: "error",
   });
   const lineAt = (offset: number): number => Math.max(1, lines.linePos(offset).line);
   const faults = [...document.errors, ...document.warnings].map((fault): Problem => {
