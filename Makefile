@@ -13,8 +13,9 @@ endif
 INSTALLED := node_modules/.installed
 SOURCES   := $(shell find src cli web migrations -type f ! -name '*.test.ts' 2>/dev/null)
 
-export LLM_PROXY_VERSION := $(VERSION)
-export LLM_PROXY_COMMIT  := $(COMMIT)
+# For the compiler alone: the product takes what begins with LLM_PROXY_ for a setting.
+dist/llm-proxy release: export LLM_PROXY_VERSION := $(VERSION)
+dist/llm-proxy release: export LLM_PROXY_COMMIT := $(COMMIT)
 
 .PHONY: help run build release test check unit lint fmt bench demo clean FORCE
 .DELETE_ON_ERROR:
