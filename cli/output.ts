@@ -33,6 +33,12 @@ export function processIo(): CliIo {
 /** Wrong usage: the command line itself is at fault. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+  /** What to do; not given: a pointer to the command's help. */
+  readonly hint: string | undefined;
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.hint = hint;
+  }
 }
 
 /** The command was understood and failed. Exit code 1. */

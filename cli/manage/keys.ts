@@ -1,0 +1,112 @@
+import { defineCommand } from "citty";
+import { connection, withClient } from "../client-connect.ts";
+import { given, readCount } from "../flag-values.ts";
+import { printDetails, printTable, UsageError } from "../output.ts";
+import { readSecret } from "../secret-input.ts";
+import { cell, minute, show } from "./show.ts";
+
+const ofProject = { type: "string", required: true, description: "Id of the project (UUID)" } as const;
+
+const list = defineCommand({
+  meta: {
+    name: "list",
+    description:
+      "List the provider keys of a project, masked. Example: llm-proxy manage keys list --project-id 7b0f2a6e-…",
+  },
+  args: { "project-id": ofProject, ...connection },
+  async run({ args, data: io }) {
+    const rows = await withClient(args, io, (client) => client.keys.list(args["project-id"]));
+    show(io, args.json, rows, () =>
+      printTable(
+        io,
+        ["ID", "Provider", "Name", "API Key", "Weight", "Status", "Created"].map((title) => ({ title })),
+        rows.map((row) => [
+          cell(row.id),
+          cell(row.provider),
+          cell(row.name),
+          cell(row.api_key),
+          cell(row.weight),
+          cell(row.key_status),
+          minute(row.created_at),
+        ]),
+      ),
+    );
+  },
+});
+
+const add = defineCommand({
+  meta: {
+    name: "add",
+    description:
+      "Add a provider key to a project. Example: printenv KEY | llm-proxy manage keys add --project-id 7b0f2a6e-… --api-key -",
+  },
+  args: {
+    "project-id": ofProject,
+    "api-key": {
+      type: "string",
+      description: "The key; - reads it from stdin, in clear it shows in the list of processes",
+    },
+    "api-key-file": { type: "string", description: "File that holds the key" },
+    provider: { type: "string", description: "Its provider; not given: that of the project" },
+    name: { type: "string", description: "A name for it, unique for the provider" },
+    weight: { type: "string", description: "Share of the traffic among keys of one provider, 1 to 1000" },
+    ...connection,
+  },
+  async run({ args, data: io }) {
+    const key = await readSecret(
+      {
+        flag: "--api-key",
+        value: args["api-key"],
+        file: args["api-key-file"],
+        variable: "PROVIDER_API_KEY",
+      },
+      io,
+    );
+    if (key === undefined) {
+      throw new UsageError(
+        "No key: give --api-key - and the key on stdin, --api-key-file, or PROVIDER_API_KEY",
+      );
+    }
+    const { provider, name } = args;
+    const wanted = {
+      api_key: key.reveal(),
+      ...given({ provider, name, weight: readCount("--weight", args.weight) }),
+    };
+    const row = await withClient(args, io, (client) => client.keys.add(args["project-id"], wanted));
+    show(io, args.json, row, () =>
+      printDetails(io, [
+        ["ID", cell(row.id)],
+        ["Provider", cell(row.provider)],
+        ["Name", cell(row.name)],
+        ["API Key", cell(row.api_key)],
+        ["Weight", cell(row.weight)],
+      ]),
+    );
+  },
+});
+
+const remove = defineCommand({
+  meta: {
+    name: "remove",
+    description:
+      "Remove a provider key from a project. Example: llm-proxy manage keys remove --project-id 7b0f2a6e-… 5e1d…",
+  },
+  args: {
+    id: { type: "positional", required: true, description: "Id of the key (UUID)" },
+    "project-id": ofProject,
+    ...connection,
+  },
+  async run({ args, data: io }) {
+    await withClient(args, io, (client) => client.keys.remove(args["project-id"], args.id));
+    show(io, args.json, { id: args.id, removed: true }, () => io.stdout.write(`Key ${args.id} is removed\n`));
+  },
+});
+
+export const keys = defineCommand({
+  meta: {
+    name: "keys",
+    description:
+      "List, add and remove the provider keys of a project. Example: llm-proxy manage keys list --help",
+  },
+  subCommands: { list, add, remove },
+});
