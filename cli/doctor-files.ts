@@ -12,9 +12,9 @@ const groupOrOthersWrite = 0o022;
 export function checkDataDirectory({ dataDir }: Config): Check {
   const name = "data directory";
   const stats = statOf(dataDir);
-  const place = stats === undefined ? nearestDirectory(dataDir) : dataDir;
-  if (stats !== undefined && !stats.isDirectory()) {
-    return failed(name, `${dataDir} is no directory`, "Move it away, or set DATA_DIR to another place");
+  const place = stats === undefined ? nearestPlace(dataDir) : dataDir;
+  if (statOf(place)?.isDirectory() === false) {
+    return failed(name, `${place} is no directory`, "Move it away, or set DATA_DIR to another place");
   }
   if (!isWritable(place)) {
     return failed(
@@ -52,17 +52,18 @@ export function checkSecretFiles({ dataDir, databasePath, encryptionKey }: Confi
   });
 }
 
-/** The nearest directory above that is there: what a new one would be made in. */
-export function nearestDirectory(path: string): string {
+/** The nearest place above that is there: what a new file or directory would be made in. */
+export function nearestPlace(path: string): string {
   const above = dirname(path);
-  return above === path || statOf(above) !== undefined ? above : nearestDirectory(above);
+  return above === path || statOf(above) !== undefined ? above : nearestPlace(above);
 }
 
-function statOf(path: string): Stats | undefined {
+/** What is at a path; undefined also where this user may not look. */
+export function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
-    return undefined; // a place that may not be looked at is reported as one that cannot be written
+    return undefined; // whoever needs the place to be there or writable says that it is not
   }
 }
 

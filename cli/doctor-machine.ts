@@ -1,8 +1,8 @@
-import { readFileSync, statfsSync, statSync } from "node:fs";
+import { readFileSync, statfsSync } from "node:fs";
 import type { Clock } from "../src/clock.ts";
 import type { Config } from "../src/config/settings.ts";
 import { type Check, failed, good, warning } from "./doctor-check.ts";
-import { nearestDirectory } from "./doctor-files.ts";
+import { nearestPlace, statOf } from "./doctor-files.ts";
 
 const mib = 1024 ** 2;
 const diskBytesMin = 100 * mib;
@@ -16,7 +16,7 @@ const clockLagMsMax = 5 * 60_000;
 /** Room where the database grows. */
 export function checkDisk({ databasePath }: Config): Check {
   const name = "disk";
-  const place = nearestDirectory(databasePath);
+  const place = nearestPlace(databasePath);
   const { bavail, bsize } = statfsSync(place);
   const freeBytes = bavail * bsize;
   const message = `${Math.floor(freeBytes / mib)} MiB are free at ${place}`;
@@ -32,7 +32,7 @@ export function checkClock({ databasePath }: Config, clock: Clock): Check {
   const now = new Date(nowMs).toISOString();
   const advice = "Set the clock and keep it by NTP (timedatectl set-ntp true): tokens expire by it";
   if (nowMs < clockMsMin) return failed(name, `It is ${now} here, which is past`, advice);
-  const writtenMs = statSync(databasePath, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const writtenMs = statOf(databasePath)?.mtimeMs ?? 0;
   if (writtenMs - nowMs > clockLagMsMax) {
     const written = new Date(writtenMs).toISOString();
     return failed(name, `It is ${now} here, but the database was written at ${written}`, advice);

@@ -1,7 +1,6 @@
 import type { Flags } from "../src/config/load.ts";
-import { type CliIo, UsageError } from "./output.ts";
-
-const keyCharsMax = 16 * 1024;
+import type { CliIo } from "./output.ts";
+import { readSecret } from "./secret-input.ts";
 
 /** Where settings come from but files. */
 export interface Sources {
@@ -30,17 +29,6 @@ export async function withProviderKey(
     return { flags, environment: { ...environment, OPENAI_API_KEY_FILE: keyFile } };
   }
   if (sources.flags.openaiApiKey !== "-") return sources;
-  const key = (await readStdin(io)).trim();
-  if (key === "") throw new UsageError("--openai-key - reads the key from stdin, which is empty");
-  return withSecret(sources, "openaiApiKey", key);
-}
-
-async function readStdin(io: CliIo): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const piece of io.stdin) {
-    text += typeof piece === "string" ? piece : decoder.decode(piece, { stream: true });
-    if (text.length > keyCharsMax) throw new UsageError("The key on stdin is longer than 16 KiB");
-  }
-  return text;
+  const key = await readSecret({ flag: "--openai-key", value: "-" }, io);
+  return key === undefined ? sources : withSecret(sources, "openaiApiKey", key.reveal());
 }
