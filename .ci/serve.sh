@@ -1,9 +1,9 @@
 #!/bin/sh
 # What `make run` does once the binary is built: sets up what is not there yet, and serves until Ctrl-C.
-# Settings come from the environment, as for the binary itself; without any: ./data and :8080.
+# serve.sh [BINARY]. Settings come from the environment, as for the binary itself; without any: ./data and :8080.
 set -eu
 
-binary=dist/llm-proxy
+binary=${1:-dist/llm-proxy}
 data=${DATA_DIR:-./data}
 export LISTEN_ADDR="${LISTEN_ADDR:-:8080}" LOG_FORMAT="${LOG_FORMAT:-console}"
 env_file=$data/llm-proxy.env
