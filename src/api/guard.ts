@@ -6,7 +6,7 @@ import type { Secret } from "../secret.ts";
 import type { Problem } from "./problem.ts";
 
 /** Failed tries from one client address within a minute; from then on a failed try gets 429. */
-export const failedTriesMax = 20;
+export const failedTriesMax = 100;
 const windowMs = 60_000;
 /** Addresses remembered at once; the one that failed first goes. */
 const addressesMax = 10_000;

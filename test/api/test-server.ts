@@ -164,7 +164,9 @@ export async function startServer(options: TestServerOptions = {}) {
     const response = await fetch(base + path, {
       method,
       headers: { authorization: `Bearer ${managementToken}`, ...headers },
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      ...(body !== undefined && {
+        body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body),
+      }),
     });
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("json") && text !== "";
@@ -172,6 +174,7 @@ export async function startServer(options: TestServerOptions = {}) {
       status: response.status,
       headers: response.headers,
       text,
+      // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
       json: (isJson ? JSON.parse(text) : undefined) as any,
     };
   }
