@@ -118,7 +118,8 @@ function checkPositionals(path: string, args: ArgsDef, count: number): void {
 }
 
 function unknownFlag(path: string, flags: ReadonlyMap<string, NamedFlag>, dashed: string): UsageError {
-  const meant = didYouMean(dashed, [...flags.keys(), "--help"]);
+  // One letter is near to every other.
+  const meant = dashed.startsWith("--") ? didYouMean(dashed, [...flags.keys(), "--help"]) : "";
   return new UsageError(`${path} has no flag ${dashed}${meant}`);
 }
 
