@@ -40,7 +40,7 @@ export function createCors(settings: CorsSettings) {
         const asked = arrival.request.headers.get("access-control-request-headers");
         const names = settings.allowedHeaders.length > 0 ? settings.allowedHeaders.join(", ") : asked;
         headers.set("access-control-allow-origin", origin);
-        headers.set("access-control-allow-methods", [...methods, "OPTIONS"].join(", "));
+        headers.set("access-control-allow-methods", [...new Set([...methods, "OPTIONS"])].join(", "));
         headers.set("access-control-allow-headers", names ?? "Authorization, Content-Type, X-Requested-With");
         headers.set("access-control-max-age", String(settings.maxAgeS));
       }
