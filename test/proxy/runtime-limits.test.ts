@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { type Headers, headerValue, headerValues } from "../harness/http-message.ts";
+import { fin, pause, readBody, reply, write } from "../harness/upstream-steps.ts";
+import { type Lab, openLab } from "./lab.ts";
+
+// The evidence of docs/limits.md: what the runtime changes or refuses by itself. Where one of these fails after an
+// upgrade of the runtime, the page has to follow.
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await openLab();
+});
+afterAll(() => lab[Symbol.asyncDispose]());
+
+const atProvider = (name: string) => headerValues(lab.upstream.requests.at(-1)!.headers, name);
+
+describe("requests", () => {
+  test("User-Agent and Accept are added where the client sent none (HTP-114)", async () => {
+    await lab.call("/v1/models");
+    expect(atProvider("user-agent")).toEqual([`Bun/${Bun.version}`]);
+    expect(atProvider("accept")).toEqual(["*/*"]);
+    expect(atProvider("accept-encoding")).toEqual([]);
+  });
+
+  test("fields that come twice are joined, and the order of fields is not kept", async () => {
+    const headers: Headers = [
+      ["X-B", "1"],
+      ["Accept-Language", "en"],
+      ["x-b", "2"],
+    ];
+    await lab.call("/v1/models", { headers });
+    expect(atProvider("x-b")).toEqual(["1, 2"]);
+    expect(atProvider("accept-language")).toEqual(["en"]);
+  });
+
+  const targets: [string, string][] = [
+    ['/v1/a"b', "/v1/a%22b"],
+    ["/v1/<>", "/v1/%3C%3E"],
+    ["/v1/^`{}|", "/v1/%5E%60%7B%7D|"],
+    ["/v1/a\\b", "/v1/a/b"],
+    ["/v1/\xe9", "/v1/%EF%BF%BD"],
+    ["/v1/./x", "/v1/x"],
+    ["/v1/y/../x", "/v1/x"],
+    ["/v1/%2e%2e/x", "/x"],
+    ["/v1/x?a=\"<>'", "/v1/x?a=%22%3C%3E%27"],
+    ["/v1/x?a#fragment", "/v1/x?a"],
+    ["http://other.example/v1/x?a", "/v1/x?a"],
+  ];
+  test.each(targets)("the target %s arrives as %s", async (sent, arrived) => {
+    expect((await lab.call(sent)).status).toBe(200);
+    expect(lab.upstream.requests.at(-1)?.target).toBe(arrived);
+  });
+
+  test("from about 16 KiB or 200 lines of headers on, the answer is a bare 431 (HTP-112)", async () => {
+    const before = lab.upstream.requests.length;
+    const tooLarge: Headers[] = [
+      [["x-long", "v".repeat(17_000)]],
+      [["x-long", "v".repeat(1 << 20)]],
+      Array.from({ length: 300 }, (_, n) => [`x-many-${n}`, "v"] as const),
+    ];
+    for (const headers of tooLarge) {
+      const answer = await lab.call("/v1/models", { headers });
+      expect([answer.status, answer.body.length, headerValues(answer.headers, "x-llm-proxy-error")]).toEqual([
+        431,
+        0,
+        [],
+      ]);
+    }
+    expect(lab.upstream.requests).toHaveLength(before);
+    expect((await lab.call("/v1/models")).status).toBe(200);
+  });
+
+  const refused: [string, string, Headers][] = [
+    ["a control character in a field (SEC-107)", "GET", [["X-Request-ID", "a\x1b[2Jb"]]],
+    ["a NUL in a field", "GET", [["X-A", "a\0b"]]],
+    ["a field name with a blank", "GET", [["X A", "b"]]],
+  ];
+  test.each(refused)(
+    "%s is refused before we hear of it, with 400 and a closed connection",
+    async (_, method, headers) => {
+      const before = lab.upstream.requests.length;
+      const answer = await lab.call("/v1/models", { method, headers });
+      expect([answer.status, answer.ending]).toEqual([400, "fin"]);
+      expect(lab.upstream.requests).toHaveLength(before);
+    },
+  );
+
+  test("an unknown method is not answered at all: the connection is closed", async () => {
+    const answer = await lab.call("/v1/models", { method: "FROBNICATE" });
+    expect([answer.ending, answer.headBytes.length]).toEqual(["fin", 0]);
+  });
+
+  test("trailers of a chunked request are refused with 400; the provider never gets a whole request", async () => {
+    const before = lab.upstream.requests.length;
+    const body = "A\r\n0123456789\r\n0\r\nX-Trailer: 1\r\n\r\n";
+    const answer = await lab.call("/v1/files", {
+      method: "POST",
+      body,
+      headers: [["Transfer-Encoding", "chunked"]],
+    });
+    expect(answer.status).toBe(400);
+    expect(lab.upstream.requests.slice(before).filter((request) => request.body.complete)).toEqual([]);
+  });
+
+  test("bytes beyond ASCII in a field pass unchanged (HTP-113)", async () => {
+    for (const value of ["Caf\xe9", "Caf\xc3\xa9"]) {
+      await lab.call("/v1/models", { headers: [["X-Title", value]] });
+      expect(atProvider("x-title")).toEqual([value]);
+    }
+  });
+});
+
+describe("answers", () => {
+  test("a body that is streamed goes out in chunks although the provider told its length (ENC-104)", async () => {
+    const bytes = randomBytes(1 << 20);
+    lab.upstream.answerNext(reply(200, [["Content-Type", "image/png"]], bytes));
+    const answer = await lab.call("/v1/files/f/content");
+    expect(headerValues(answer.headers, "content-length")).toEqual([]);
+    expect(headerValue(answer.headers, "transfer-encoding")).toBe("chunked");
+    expect([answer.complete, answer.body.length]).toEqual([true, bytes.length]);
+  });
+
+  test("Content-Type: application/octet-stream and Date are added where the provider sent none (HTP-104)", async () => {
+    lab.upstream.answerNext([readBody(), write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")]);
+    const answer = await lab.call("/v1/models");
+    expect(headerValue(answer.headers, "content-type")).toBe("application/octet-stream");
+    expect(headerValue(answer.headers, "date")).toMatch(/GMT$/);
+  });
+
+  test("the reason phrase becomes the standard one", async () => {
+    lab.upstream.answerNext([readBody(), write("HTTP/1.1 200 Fine By Me\r\nContent-Length: 0\r\n\r\n")]);
+    expect((await lab.call("/v1/models")).headBytes.toString()).toStartWith("HTTP/1.1 200 OK\r\n");
+  });
+
+  test("bytes beyond ASCII in a field pass unchanged (HTP-113)", async () => {
+    for (const value of ["caf\xe9", "caf\xc3\xa9"]) {
+      const bytes = Buffer.from(`HTTP/1.1 200 OK\r\nX-Note: ${value}\r\nContent-Length: 0\r\n\r\n`, "latin1");
+      lab.upstream.answerNext([readBody(), write(bytes)]);
+      expect(headerValue((await lab.call("/v1/models")).headers, "x-note")).toBe(value);
+    }
+  });
+
+  test("more than about 250 header lines are a 502", async () => {
+    const lines: Headers = Array.from({ length: 300 }, (_, n) => [`x-many-${n}`, "v"]);
+    lab.upstream.answerNext(reply(200, lines, "{}"));
+    expect((await lab.call("/v1/models", { body: "{}" })).status).toBe(502);
+  });
+
+  test("a GET is sent once more where the provider closes a used connection without an answer; a POST is not", async () => {
+    await lab.call("/v1/models");
+    const before = lab.upstream.requests.length;
+    lab.upstream.answerNext([readBody(), pause(5), fin()]);
+    expect((await lab.call("/v1/models")).status).toBe(200);
+    expect(lab.upstream.requests).toHaveLength(before + 2);
+    lab.upstream.answerNext([readBody(), pause(5), fin()]);
+    expect((await lab.call("/v1/models", { body: "{}" })).status).toBe(502);
+    expect(lab.upstream.requests).toHaveLength(before + 3);
+  });
+});
