@@ -1,4 +1,4 @@
-import { newId, type Stores } from "./app-stores.ts";
+import { newRequestId, type Stores } from "./app-stores.ts";
 import type { ClientIp } from "./client-ip.ts";
 import { systemClock } from "./clock.ts";
 import type { Loaded } from "./config/load.ts";
@@ -46,7 +46,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     },
   };
   return createPipeline({
-    arrive: createArrive({ clock: systemClock, newId, clientIp }),
+    arrive: createArrive({ clock: systemClock, newId: newRequestId, clientIp }),
     accept,
     authenticate: createAuthenticate({ grants, clock: systemClock }),
     authorise: createAuthorise({

@@ -52,6 +52,12 @@ interface StoreDeps extends Pick<LoadedProviders, "providers"> {
 /** Makes an id of an object: a UUID v4. */
 export const newId = (): string => crypto.randomUUID();
 
+/**
+ * Makes an id of a request: a UUID v7. It begins with the time, so that the rows of one flush lie side by side in
+ * the index; random ones touched a page each, and writing those pages was a fifth of a request's cost.
+ */
+export const newRequestId = (): string => Bun.randomUUIDv7();
+
 /** Opens the database, migrates it, finds its encryption key and opens the audit trail; on a fault all is closed again. */
 export async function openStores(deps: StoreDeps): Promise<Result<Stores, StartFault>> {
   try {

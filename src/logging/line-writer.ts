@@ -24,10 +24,12 @@ interface LineWriterDeps {
 
 /** How soon a full non-blocking pipe is tried again. */
 const retryMs = 20;
+/** A write costs as much as ten lines: at thousands of requests a second they are worth waiting for. */
+const collectMs = 10;
 
 /**
  * One write at a time, on the runtime's thread pool, so that a reader that stalls holds a thread but never the event
- * loop (cases.md OPS-106). Lines of one turn of the loop share a write.
+ * loop (cases.md OPS-106). Lines of a few milliseconds share a write.
  */
 export function createLineWriter({ open, waitingMax, onLost, onReopenFailure }: LineWriterDeps): LineWriter {
   let descriptor = open();
@@ -40,7 +42,7 @@ export function createLineWriter({ open, waitingMax, onLost, onReopenFailure }: 
   let pumping: Promise<void> | undefined;
 
   async function pump(): Promise<void> {
-    await new Promise(setImmediate);
+    await Bun.sleep(collectMs);
     while (waiting.length > 0 || mustReopen) {
       if (mustReopen) swap();
       const lines = waiting;

@@ -84,13 +84,12 @@ export function createEmit(deps: EmitDeps): Emit {
   return {
     started(arrival) {
       deps.metrics.requestStarted();
-      deps.logger.info("request started", {
+      // At "info" the line at the end says all of it; this one is for finding what never ends.
+      deps.logger.debug("request started", {
         request_id: arrival.requestId,
         correlation_id: arrival.correlationId,
-        client_ip: arrival.clientIp,
-        method: arrival.request.method,
+        ...callerFields(arrival),
         path: arrival.path.slice(0, pathCharsMax),
-        user_agent: (arrival.request.headers.get("user-agent") ?? "").slice(0, pathCharsMax),
       });
     },
     streamStarted: () => deps.metrics.streamStarted(),
@@ -108,11 +107,19 @@ export function createEmit(deps: EmitDeps): Emit {
   };
 }
 
+function callerFields({ clientIp, request }: Arrival) {
+  return {
+    client_ip: clientIp,
+    method: request.method,
+    user_agent: (request.headers.get("user-agent") ?? "").slice(0, pathCharsMax),
+  };
+}
+
 function logEnd(logger: Logger, arrival: Arrival, record: UsageRecord): void {
   const fields = {
     request_id: record.requestId,
     correlation_id: arrival.correlationId,
-    method: record.method,
+    ...callerFields(arrival),
     path: record.path,
     status_code: record.status,
     duration_ms: Math.round(record.durationMs),

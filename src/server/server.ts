@@ -124,7 +124,7 @@ export function createServer(deps: ServerDeps): Server {
       const path = target === "bad_host" ? "" : target.path;
       if (target !== "bad_host" && surface !== "management" && !isReserved(path, deps)) {
         inbounds.set(request, { ...target, address });
-        return app.handle(request);
+        return app.fetch(request);
       }
       const caller = api.readCaller({ method, path, headers, address });
       return answer(caller, () => {
