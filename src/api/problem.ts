@@ -97,11 +97,6 @@ export const problems = {
     error: "the Host header or the request target is not valid",
     description: "Send exactly one Host header, with a host name or address",
   },
-  shutting_down: {
-    status: 503,
-    error: "the server is shutting down",
-    description: "Send the request again, on a new connection",
-  },
   storage_unavailable: {
     status: 503,
     error: "the database cannot be used right now",
