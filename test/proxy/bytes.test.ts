@@ -226,6 +226,21 @@ describe("answers arrive byte for byte", () => {
   });
 });
 
+describe("an answer without a Content-Type stays without one (HTP-104)", () => {
+  const untyped: [number, string][] = [
+    [200, "{}"],
+    [200, ""],
+    [404, ""],
+    [500, "x".repeat(20_000)],
+  ];
+  test.each(untyped)("%d with %p", async (status, body) => {
+    lab.upstream.answerNext(reply(status, [], body));
+    const answer = await lab.call("/v1/models");
+    expect([answer.status, answer.complete, answer.body.text()]).toEqual([status, true, body]);
+    expect(headerValues(answer.headers, "content-type")).toEqual([]);
+  });
+});
+
 describe("statuses", () => {
   const statuses = [
     400, 401, 403, 404, 408, 409, 413, 415, 418, 422, 429, 499, 500, 502, 503, 504, 520, 529, 599,

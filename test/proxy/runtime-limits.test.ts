@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { type Headers, headerValue, headerValues } from "../harness/http-message.ts";
-import { fin, pause, readBody, reply, write } from "../harness/upstream-steps.ts";
-import { type Lab, openLab } from "./lab.ts";
+import { connectRaw } from "../harness/raw-client.ts";
+import { chunk, fin, pause, readBody, reply, sseHead, write } from "../harness/upstream-steps.ts";
+import { type Lab, openLab, requestBytes } from "./lab.ts";
 
 // The evidence of docs/limits.md: what the runtime changes or refuses by itself. Where one of these fails after an
 // upgrade of the runtime, the page has to follow.
@@ -121,11 +122,34 @@ describe("answers", () => {
     expect([answer.complete, answer.body.length]).toEqual([true, bytes.length]);
   });
 
-  test("Content-Type: application/octet-stream and Date are added where the provider sent none (HTP-104)", async () => {
-    lab.upstream.answerNext([readBody(), write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")]);
-    const answer = await lab.call("/v1/models");
-    expect(headerValue(answer.headers, "content-type")).toBe("application/octet-stream");
-    expect(headerValue(answer.headers, "date")).toMatch(/GMT$/);
+  test("the empty line that ends the headers goes out with the first byte of the body (STR-107)", async () => {
+    lab.upstream.answerNext([
+      readBody(),
+      write(sseHead()),
+      pause(200),
+      write(chunk("data: 1\n\n"), chunk("")),
+    ]);
+    using client = await connectRaw(lab.app.port);
+    await client.send(requestBytes("/v1/x", { method: "POST", token: lab.token, body: "{}" }));
+    const answer = await client.response();
+    const [first] = client.arrivals;
+    const firstBodyAtMs = answer.body.arrivals[0]?.atMs ?? 0;
+    expect(first?.bytes.toString()).toStartWith("HTTP/1.1 200 OK\r\n");
+    expect(first?.bytes.includes("\r\n\r\n")).toBe(false);
+    expect(firstBodyAtMs - (first?.atMs ?? 0)).toBeGreaterThan(60);
+    expect(answer.headAtMs).toBe(firstBodyAtMs);
+  });
+
+  test("what comes in the same instant as the cut of the connection may be lost with it (STR-105)", async () => {
+    const events = ["data: 1\n\n", "data: 2\n\n"];
+    lab.upstream.answerNext([readBody(), write(sseHead(), ...events.map(chunk)), fin()]);
+    const answer = await lab.call("/v1/x", { body: "{}" });
+    expect(answer.status === 502 || !answer.complete).toBe(true);
+  });
+
+  test("Date is added where the provider sent none", async () => {
+    lab.upstream.answerNext(reply(200, [["Content-Type", "text/plain"]], "x"));
+    expect(headerValue((await lab.call("/v1/models")).headers, "date")).toMatch(/GMT$/);
   });
 
   test("the reason phrase becomes the standard one", async () => {
