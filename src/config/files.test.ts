@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { temporaryDirectory } from "../../test/harness/temporary-directory.ts";
 import { parseEnvFile } from "./env-file.ts";
-import { didYouMean, nearest } from "./nearest.ts";
+import { didYouMean, nearest } from "../nearest.ts";
 import { fileBytesMax, isFile, readTextFile } from "./text-file.ts";
 import { parseYaml } from "./yaml-file.ts";
 

@@ -2,7 +2,7 @@ import type { AuthScheme, DialectName } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { checkHeaderName } from "./http-words.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "../nearest.ts";
 import type { AuthEntry, ShapeFault } from "./provider-schema.ts";
 import { shapeAuth } from "./provider-schema.ts";
 

@@ -1,7 +1,7 @@
 import type { Static, TSchema } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 import { Value, ValueErrorType } from "@sinclair/typebox/value";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "../nearest.ts";
 
 // Every description ends the sentence "… must be". All scalars are text; units.ts reads them afterwards.
 const word = (description: string) => Type.String({ description, minLength: 1 });

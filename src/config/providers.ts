@@ -3,7 +3,7 @@ import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { parseBaseUrl } from "./base-url.ts";
 import { checkHeaderName, checkMethod, checkOrigin } from "./http-words.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "../nearest.ts";
 import { checkEndpoint, checkGlob } from "./policy-words.ts";
 import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";

@@ -48,7 +48,8 @@ export async function relay(upstream: Response, deps: RelayDeps): Promise<Relaye
   const first = reader.read();
   first.catch(() => {}); // heard where it is awaited; till then it must not count as unhandled
   const length = Number(upstream.headers.get("content-length") ?? Number.NaN);
-  if (length <= wholeBytesMax) {
+  // Without a type the runtime would invent one for bytes, and for a stream it does not.
+  if (length <= wholeBytesMax && upstream.headers.has("content-type")) {
     const whole = await wholeAtOnce(first, length);
     if (whole !== undefined) {
       deps.deadline.arm(0);
@@ -68,14 +69,14 @@ export function isEventStream(upstream: Response): boolean {
 async function wholeAtOnce(
   first: Promise<Chunk>,
   length: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+): Promise<Uint8Array<ArrayBuffer> | null | undefined> {
   let timer: Timer | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, wholeWaitMs);
   });
   const chunk = await Promise.race([first, late]).catch(() => undefined); // told again by `first` in the stream
   clearTimeout(timer);
-  if (chunk?.done && length === 0) return new Uint8Array(0);
+  if (chunk?.done && length === 0) return null;
   return chunk?.value?.byteLength === length ? chunk.value : undefined;
 }
 
