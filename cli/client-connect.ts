@@ -59,6 +59,7 @@ async function online<T>(args: ConnectionFlags, io: CliIo, work: (client: Client
     );
   }
   const baseUrl = settings.managementApiBaseUrl;
+  refuseEavesdropper(baseUrl, environment);
   if (isOpenRoad(baseUrl)) warn("The management token goes over plain http: use https for another machine");
   return work(createClient(createHttpTransport(token), baseUrl));
 }
@@ -89,6 +90,23 @@ async function offline<T>(
 
 function flagText(value: string | boolean | undefined): string | undefined {
   return value === undefined ? undefined : String(value);
+}
+
+/** The runtime sends plain http through a proxy of the environment, even to this machine: it would read the token. */
+function refuseEavesdropper(baseUrl: string, environment: CliIo["environment"]): void {
+  const { protocol, hostname, host } = new URL(baseUrl);
+  const variable = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].find((name) => environment[name]);
+  if (protocol !== "http:" || variable === undefined) return;
+  const exceptions = (environment["NO_PROXY"] ?? environment["no_proxy"] ?? "").toLowerCase().split(",");
+  const isDirect = exceptions
+    .map((entry) => entry.trim().replace(/^\./, ""))
+    .some((entry) => entry === "*" || entry === host || `.${hostname}`.endsWith(`.${entry}`));
+  if (!isDirect) {
+    throw new CommandError(
+      `The proxy that ${variable} names would read the management token on its way to ${hostname}`,
+      `Add ${hostname} to NO_PROXY, or use https`,
+    );
+  }
 }
 
 function isOpenRoad(baseUrl: string): boolean {

@@ -56,6 +56,30 @@ describe("the management token", () => {
   });
 });
 
+describe("CLI-105: a proxy of the environment does not get to read the token", () => {
+  const environment = { MANAGEMENT_TOKEN: managementToken, HTTP_PROXY: "http://127.0.0.1:9" };
+
+  test("plain http through it is refused, with what to do", async () => {
+    for (const NO_PROXY of ["", "host", "localhost:1"]) {
+      const { code, err } = await list([], { environment: { ...environment, NO_PROXY } });
+      expect({ code, err }).toEqual({
+        code: 1,
+        err: "Error: The proxy that HTTP_PROXY names would read the management token on its way to localhost\nAdd localhost to NO_PROXY, or use https\n",
+      });
+    }
+  });
+
+  test("what NO_PROXY names goes straight", async () => {
+    const server = await startServer();
+    const url = `http://localhost:${server.port}`;
+    for (const NO_PROXY of ["*", "LOCALHOST", "a, .localhost", `localhost:${server.port}`]) {
+      const given = { ...environment, NO_PROXY, MANAGEMENT_API_BASE_URL: url };
+      expect(await list([], { environment: given })).toEqual({ code: 0, out: "[]\n", err: "" });
+    }
+    await server[Symbol.asyncDispose]();
+  });
+});
+
 test("offline makes no database where there is none", async () => {
   using directory = temporaryDirectory();
   const { code, err } = await list(["--offline", "--data-dir", directory.path], {});
