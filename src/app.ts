@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { sqliteMigrations } from "../migrations/index.ts";
 import { docsAssets } from "../web/assets.ts";
+import { referencePage } from "../web/pages/reference.tsx";
 import { createApi } from "./api/routes.ts";
 import { composeDataPlane } from "./app-data-plane.ts";
 import { newId, openStores, type StartFault, type Stores, wordStartFault } from "./app-stores.ts";
@@ -136,7 +137,7 @@ function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
     ...stores,
     clientIp,
     newId,
-    docsAssets,
+    docs: { page: referencePage(), assets: docsAssets },
     // Without one, nobody knows it: only `manage` in this process gets in.
     managementToken: config.managementToken ?? new Secret(randomBytes(32).toString("hex")),
   });

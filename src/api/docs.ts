@@ -22,26 +22,14 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-const page = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>llm-proxy · API</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
-<script src="/docs/assets/swagger-ui-bundle.js" defer></script>
-<script src="/docs/assets/docs.js" defer></script>
-</head>
-<body>
-<div id="reference"></div>
-<noscript>This page needs JavaScript; the description itself is at <a href="/docs/json">/docs/json</a>.</noscript>
-</body>
-</html>
-`;
+/** The page at `/docs` and all that it loads; made in `web`. */
+export interface Docs {
+  readonly page: string;
+  readonly assets: readonly Asset[];
+}
 
-/** The reference of the management API as a page, with all that it loads. */
-export function docsRoutes(assets: readonly Asset[]) {
+/** The reference of the management API as a page. */
+export function docsRoutes({ page, assets }: Docs) {
   const byName = new Map(assets.map((asset) => [asset.name, asset]));
   return new Elysia()
     .get(

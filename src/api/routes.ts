@@ -6,7 +6,7 @@ import { fail, ok, type Result } from "../result.ts";
 import type { Secret } from "../secret.ts";
 import { auditRoutes } from "./audit.ts";
 import { type Arrival, asManager, readCaller } from "./caller.ts";
-import { type Asset, docsRoutes } from "./docs.ts";
+import { type Docs, docsRoutes } from "./docs.ts";
 import { createGuard } from "./guard.ts";
 import { keyRoutes } from "./keys.ts";
 import { openapi } from "./openapi.ts";
@@ -22,8 +22,7 @@ export interface ApiDeps extends Omit<RouteDeps, "callerOf"> {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly version: string;
-  /** What the page at `/docs` loads, see web/assets.ts. */
-  readonly docsAssets: readonly Asset[];
+  readonly docs: Docs;
 }
 
 /** The management API and its reference, for the server to put on its app. */
@@ -69,6 +68,6 @@ function mount(deps: ApiDeps & RouteDeps) {
     .use(tokenRoutes(deps))
     .use(auditRoutes(deps))
     .use(requestRoutes(deps))
-    .use(docsRoutes(deps.docsAssets))
+    .use(docsRoutes(deps.docs))
     .use(openapi(deps.version));
 }

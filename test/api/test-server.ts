@@ -20,6 +20,7 @@ import { createTokenRepository } from "../../src/storage/token-repository.ts";
 import { createUsageRepository } from "../../src/storage/usage-repository.ts";
 import { createTokens } from "../../src/token/service.ts";
 import { docsAssets } from "../../web/assets.ts";
+import { referencePage } from "../../web/pages/reference.tsx";
 import { createFakeClock } from "../harness/fake-clock.ts";
 
 export const managementToken = "management-token-of-the-tests-0123456789";
@@ -132,7 +133,7 @@ export async function startServer(options: TestServerOptions = {}) {
     clock,
     newId,
     version: "9.9.9",
-    docsAssets,
+    docs: { page: referencePage(), assets: docsAssets },
     ...options.api,
   });
   const seen: { path: string; query: string }[] = [];
