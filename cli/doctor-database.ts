@@ -11,7 +11,8 @@ export async function checkDatabase(loaded: Loaded): Promise<Check[]> {
   const { databasePath } = loaded.config;
   if (!existsSync(databasePath)) return [good(name, `${databasePath} is made at the first start`)];
   const status = await migrationsOf(loaded).status();
-  if (!status.ok) return [failed(name, faultLine(status.error), "See docs/doctor.md, database")];
+  if (!status.ok)
+    return [failed(name, faultLine(status.error), "See docs/database.md, which lists the code")];
   const { applied, pending } = status.value;
   if (pending.length > 0) {
     const message = `${databasePath} lacks ${pending.length} migrations`;
@@ -35,7 +36,7 @@ async function checkEncryptionKey(loaded: Loaded): Promise<Check> {
     );
   }
   const app = await createApp(silent(loaded), { offline: true });
-  if (!app.ok) return failed(name, faultLine(app.error), "See docs/doctor.md, encryption key");
+  if (!app.ok) return failed(name, faultLine(app.error), "See docs/encryption.md, which lists the code");
   await app.value.close();
   return good(
     name,

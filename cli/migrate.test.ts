@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -46,6 +47,25 @@ describe("migrate", () => {
     const io = recordedIo({ environment: { DATABASE_PATH: path } });
     await expect(migrateUp({ flags: {}, json: false }, io)).rejects.toThrow(/^database_invalid: /);
     expect(await Bun.file(path).text()).toStartWith("this is no database");
+  });
+
+  test("refuses a database of a newer version, which stays as it is (DBS-105)", async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "llm-proxy.db");
+    const environment = { DATABASE_PATH: path };
+    await migrateUp({ flags: {}, json: false }, recordedIo({ environment }));
+    using newer = new Database(path);
+    newer.run(
+      "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (9999, 'later', 'x', 0)",
+    );
+    for (const command of [migrateUp, migrateStatus]) {
+      const io = recordedIo({ environment });
+      await expect(command({ flags: {}, json: false }, io)).rejects.toThrow(/^schema_newer: .*9999/);
+      expect(io.out()).toBe("");
+    }
+    expect(newer.query("SELECT max(number) AS number FROM schema_migrations").get()).toEqual({
+      number: 9999,
+    });
   });
 
   test("does not go down, and says how to go back", () => {

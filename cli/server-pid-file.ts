@@ -1,15 +1,21 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { CommandError } from "./output.ts";
 
 /**
  * Writes the number of a process as `<pid>\n`, at once or not at all; makes the directory where it is missing.
- * @throws {Error} of the file system
+ * @throws {CommandError} if it cannot be written
  */
 export function writePidFile(path: string, pid: number): void {
-  mkdirSync(dirname(path), { recursive: true });
   const draft = `${path}.${pid}`;
-  writeFileSync(draft, `${pid}\n`, { mode: 0o644 });
-  renameSync(draft, path);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(draft, `${pid}\n`, { mode: 0o644 });
+    renameSync(draft, path);
+  } catch (fault) {
+    const { code = "unknown reason" } = fault as NodeJS.ErrnoException;
+    throw new CommandError(`The pid file ${path} cannot be written (${code}): set PID_FILE to another place`);
+  }
 }
 
 /** The process number in the file; undefined where there is none. */

@@ -8,7 +8,12 @@ import { mergeEnv, readEnvFile, valueIn } from "./setup-env-file.ts";
 
 const managementTokenBytes = 32;
 /** Not the server's own default, `:8080`: what nobody chose to open stays on this machine. */
-const listenAddrDefault = "localhost:8080";
+const listenAddrDefault = { hostname: "localhost", port: 8080 };
+
+/** Where the server is to listen. */
+export function plannedListenAddr({ config, origins }: LoadedSettings): Config["listenAddr"] {
+  return origins.listenAddr === "default" ? listenAddrDefault : config.listenAddr;
+}
 
 /** Whether a server finds the env file by itself. */
 export function isDefaultPlace({ envFile, dataDir }: Config): boolean {
@@ -39,17 +44,17 @@ export function planEnvFile(loaded: LoadedSettings, warn: (message: string) => v
   return { before, text: mergeEnv(before, values), managementToken, tokenOrigin };
 }
 
-function otherValues({ config, origins }: LoadedSettings, before: string): (readonly [string, string])[] {
+function otherValues(loaded: LoadedSettings, before: string): (readonly [string, string])[] {
+  const { config, origins } = loaded;
   const isDefault = (key: SettingKey): boolean => origins[key] === "default";
   const mayChange = (key: SettingKey): boolean =>
     valueIn(before, settings[key].env) === undefined || origins[key].startsWith("flag");
-  const listenAddr = isDefault("listenAddr") ? listenAddrDefault : formatAddress(config.listenAddr);
   const rows: [SettingKey, string, boolean][] = [
     // A server that is started elsewhere would look for its data there.
     ["dataDir", config.dataDir, !isDefaultPlace(config)],
     // Its default follows the data directory, even when that is moved.
     ["databasePath", config.databasePath, !isDefault("databasePath") && mayChange("databasePath")],
-    ["listenAddr", listenAddr, mayChange("listenAddr")],
+    ["listenAddr", formatAddress(plannedListenAddr(loaded)), mayChange("listenAddr")],
     ["logLevel", config.logLevel, mayChange("logLevel")],
   ];
   return rows.filter(([, , isWritten]) => isWritten).map(([key, value]) => [settings[key].env, value]);

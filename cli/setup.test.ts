@@ -241,6 +241,7 @@ describe("setup that asks", () => {
     using here = place();
     const key = newCanary("provider-key");
     const io = await here.run(interactive, lines("", "", "", "nonsense", ":9100", "y", key, "asked", "48"));
+    expect(io.err()).toContain("Listen address [localhost:8080]: ");
     expect(io.err()).toContain("That is not an address");
     expect(here.env()).toContain("LISTEN_ADDR=0.0.0.0:9100\n");
     expect(await here.manage("/projects")).toMatchObject([{ name: "asked", provider: "openai" }]);

@@ -12,7 +12,7 @@ import { localUrl } from "./server-probe.ts";
 import { closeToOthers, readEnvFile, valueIn, writeEnvFile } from "./setup-env-file.ts";
 import { exampleCurl } from "./setup-example.ts";
 import { type Sources, withProviderKey, withSecret } from "./setup-key.ts";
-import { isDefaultPlace, planEnvFile } from "./setup-plan.ts";
+import { isDefaultPlace, planEnvFile, plannedListenAddr } from "./setup-plan.ts";
 import { createProjectMaker } from "./setup-project.ts";
 import { createPrompter } from "./setup-prompts.ts";
 import { askForFile, askForSettings } from "./setup-questions.ts";
@@ -79,7 +79,8 @@ async function gather(options: SetupOptions, io: CliIo): Promise<Sources> {
   const withFile = { ...sources, flags: { ...sources.flags, ...(await askForFile(prompter, config)) } };
   const settings = loadSetup(withFile, io.cwd);
   const keepsToken = valueIn(readEnvFile(settings.config.envFile), "MANAGEMENT_TOKEN") !== undefined;
-  return await askForSettings(prompter, settings.config, withFile, { keepsToken, hasKey });
+  const shown = { ...settings.config, listenAddr: plannedListenAddr(settings) };
+  return await askForSettings(prompter, shown, withFile, { keepsToken, hasKey });
 }
 
 function loadSetup({ flags, environment }: Sources, cwd: string): LoadedSettings {
