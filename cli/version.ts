@@ -6,7 +6,7 @@ import { type CliIo, printDetails, printJson } from "./output.ts";
 export const versionLine = `llm-proxy ${ownVersion}`;
 
 /** Prints what this program is made of. Opens nothing. */
-export function showVersion(io: CliIo, asJson: boolean): void {
+function showVersion(io: CliIo, asJson: boolean): void {
   const platform = `${process.platform}-${process.arch}`;
   if (asJson) {
     printJson(io, { version: ownVersion, commit, bun: Bun.version, platform });

@@ -7,7 +7,7 @@ import { readSecret } from "../secret-input.ts";
 import { cell, minute, show, yesNo } from "./show.ts";
 
 /** How the id of a project is given. */
-export const projectId = {
+const projectId = {
   type: "positional",
   required: true,
   description: "Id of the project (UUID)",
