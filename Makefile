@@ -40,7 +40,7 @@ check: lint unit ## what a change must pass before it is committed: lint and uni
 unit: $(INSTALLED) ## the unit tests beside the sources
 	bun test --parallel --randomize --only-failures src cli test/architecture.test.ts
 
-lint: $(INSTALLED) ## types, format and rules, import directions, dead code
+lint: $(INSTALLED) ## types, format and rules, import directions, escaping, dead code
 	@sh .ci/lint.sh
 
 fmt: $(INSTALLED) ## format the sources and fix what can be fixed safely

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Types, format and rules, import directions, dead code. Runs all of them, then fails if one did.
+# Types, format and rules, import directions, escaping, dead code. Runs all of them, then fails if one did.
 set -u
 
 failed=''
@@ -22,6 +22,12 @@ rules() {
   echo "  ${warnings:-0} warnings"
 }
 
+# Text in JSX is escaped only where its element says `safe`.
+escaping() {
+  # shellcheck disable=SC2046 # names are words
+  bun --bun node_modules/.bin/xss-scan $(find web -name '*.tsx')
+}
+
 dead_code() {
   bun --bun node_modules/.bin/knip
 }
@@ -29,6 +35,7 @@ dead_code() {
 step 'types' types
 step 'format and rules' rules
 step 'import directions' sh .ci/imports.sh
+step 'escaping in pages' escaping
 step 'dead code' dead_code
 
 if [ -n "$failed" ]; then
