@@ -81,19 +81,23 @@ async function checkBody(
 }
 
 /**
- * The fields of a JSON object or a form; undefined where it is neither. The type is taken from the bytes where they
- * look like JSON, since providers do so too and a wrong Content-Type must not walk round the check.
+ * The fields of a JSON object or a form; undefined where it is neither. What looks like JSON is read as JSON whatever
+ * its type, since providers do so too and a wrong Content-Type must not walk round the check; as a form it is then
+ * read as well.
  */
 async function readFields(
   type: string,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<readonly Field[] | undefined> {
-  const isForm = /^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type);
-  if (!isForm) {
-    const text = decodeUtf8(bytes);
-    const fields = text === undefined ? undefined : listJsonFields(text);
-    return fields?.ok ? fields.value : undefined;
-  }
+  const text = decodeUtf8(bytes);
+  const json = text === undefined ? undefined : listJsonFields(text);
+  const jsonFields = json?.ok ? json.value : undefined;
+  if (!/^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type)) return jsonFields;
+  const formFields = await readForm(type, bytes);
+  return formFields && [...formFields, ...(jsonFields ?? [])];
+}
+
+async function readForm(type: string, bytes: Uint8Array<ArrayBuffer>): Promise<readonly Field[] | undefined> {
   try {
     const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
     return [...form].map(([name, value]) => ({
