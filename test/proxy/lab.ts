@@ -2,6 +2,7 @@ import { type AppInProcess, startApp } from "../harness/app-in-process.ts";
 import { type FakeUpstream, startFakeUpstream } from "../harness/fake-upstream.ts";
 import type { Bytes, Headers } from "../harness/http-message.ts";
 import { toBuffer } from "../harness/http-message.ts";
+import { DEADLINE_MS, within } from "../harness/mailbox.ts";
 import type { ProxyOptions } from "../harness/proxy-process.ts";
 import { exchange, type RawResponse } from "../harness/raw-client.ts";
 
@@ -15,6 +16,22 @@ export interface Lab extends AsyncDisposable {
   readonly tokenId: string;
   /** A request over a connection of its own, with the token as Bearer unless other credentials are told. */
   call(target: string, request?: LabRequest): Promise<RawResponse>;
+  /** The usage records, oldest first, as soon as there are that many. @throws {Error} past the deadline of 5 s */
+  records(count: number): Promise<readonly UsageRow[]>;
+}
+
+/** A usage record as `GET /manage/requests` gives it. */
+export interface UsageRow {
+  readonly request_id: string;
+  readonly token_id: string;
+  readonly provider: string | null;
+  readonly key_id: string | null;
+  readonly path: string;
+  readonly status: number;
+  readonly outcome: string;
+  readonly error_code: string | null;
+  readonly stream: boolean;
+  readonly response_bytes: number;
 }
 
 /** A request, header by header; a body that is given gets its Content-Length unless one is told. */
@@ -44,6 +61,14 @@ export async function openLab(options: Omit<ProxyOptions, "upstream"> = {}): Pro
       const { method = request.body === undefined ? "GET" : "POST", deadlineMs } = request;
       const bytes = requestBytes(target, { token, ...request, method });
       return exchange(app.port, bytes, { method, ...(deadlineMs !== undefined && { deadlineMs }) });
+    },
+    async records(count) {
+      let rows: UsageRow[] = [];
+      const read = async () => {
+        while (rows.length < count) rows = (await app.manage("GET", "/requests?page_size=100")).json.requests;
+      };
+      await within(read(), DEADLINE_MS, () => `${count} usage records, only ${rows.length}`);
+      return rows.toReversed();
     },
     async [Symbol.asyncDispose]() {
       await app[Symbol.asyncDispose]();
