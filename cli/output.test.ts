@@ -1,8 +1,6 @@
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { recordedIo } from "../test/harness/recorded-io.ts";
-import { temporaryDirectory } from "../test/harness/temporary-directory.ts";
 import { printDetails, printJson, printTable, processIo } from "./output.ts";
 
 const main = join(import.meta.dir, "main.ts");
@@ -25,22 +23,6 @@ test("CLI-102: a broken pipe ends quietly", async () => {
 test.skipIf(process.platform !== "linux")("CLI-102: a write error is a failure", async () => {
   const { err, code } = await shell("$RUN version > /dev/full");
   expect({ err, code }).toEqual({ err: "Error: Cannot write to standard output (ENOSPC)\n", code: 1 });
-});
-
-test("CLI-104: version and help need no environment and leave no file", () => {
-  using directory = temporaryDirectory();
-  for (const words of [
-    ["--version"],
-    ["version"],
-    ["help"],
-    ["server", "--help"],
-    ["manage", "token", "--help"],
-  ]) {
-    const command = [process.execPath, main, ...words];
-    const { exitCode, stderr } = Bun.spawnSync(command, { cwd: directory.path, env: {} });
-    expect({ words, exitCode, said: stderr.toString() }).toEqual({ words, exitCode: 0, said: "" });
-  }
-  expect(readdirSync(directory.path)).toEqual([]);
 });
 
 test("a slow reader gets all of a long output", async () => {
