@@ -1,0 +1,66 @@
+import { expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import type { KeyRing } from "../cache/key-cache.ts";
+import { Secret } from "../secret.ts";
+import type { Body } from "./call.ts";
+import { chooseKey } from "./key-pool.ts";
+
+function ring(weights: Record<string, number>): KeyRing {
+  const keys = Object.entries(weights).map(([id, weight]) => ({ id, weight, text: new Secret(`sk-${id}`) }));
+  return { projectId: "p", keys, unreadable: 0 };
+}
+
+const held = (bytes: Uint8Array): Body => ({ kind: "held", bytes: new Uint8Array(bytes) });
+const none: Body = { kind: "none" };
+
+test("no key is none, and a single one serves all", () => {
+  expect(chooseKey(ring({}), none, "t")).toBeUndefined();
+  expect(chooseKey(ring({ a: 3 }), held(randomBytes(20)), "t")?.id).toBe("a");
+});
+
+test("keys share conversations by weight", () => {
+  const weights = { a: 1, b: 2, c: 7 };
+  const served = { a: 0, b: 0, c: 0 };
+  const samples = 20_000;
+  for (let n = 0; n < samples; n++)
+    served[chooseKey(ring(weights), held(randomBytes(64)), "t")?.id as keyof typeof served]++;
+  // 10 standard deviations: about one run in 10^23 would be outside
+  for (const id of ["a", "b", "c"] as const) {
+    const share = weights[id] / 10;
+    const bound = 10 * Math.sqrt((share * (1 - share)) / samples);
+    expect(Math.abs(served[id] / samples - share)).toBeLessThan(bound);
+  }
+});
+
+test("a conversation stays on its key while it grows, whatever token asks", () => {
+  const keys = ring({ a: 1, b: 1, c: 1 });
+  for (let n = 0; n < 200; n++) {
+    const beginning = randomBytes(512);
+    const first = chooseKey(keys, held(beginning), "t1");
+    expect(chooseKey(keys, held(Buffer.concat([beginning, randomBytes(2_000)])), "t2")).toBe(
+      first as NonNullable<typeof first>,
+    );
+  }
+});
+
+test("a body that is not held goes by its token", () => {
+  const keys = ring({ a: 1, b: 1, c: 1 });
+  const streamed: Body = { kind: "streamed", stream: new ReadableStream() };
+  const chosen = new Set<string>();
+  for (let n = 0; n < 100; n++) {
+    const key = chooseKey(keys, none, `token-${n}`);
+    expect(chooseKey(keys, streamed, `token-${n}`)).toBe(key as NonNullable<typeof key>);
+    chosen.add(key?.id ?? "");
+  }
+  expect([...chosen].sort()).toEqual(["a", "b", "c"]);
+});
+
+test("a key that goes moves only the conversations it had", () => {
+  const before = ring({ a: 1, b: 1, c: 2 });
+  const after = ring({ a: 1, c: 2 });
+  for (let n = 0; n < 500; n++) {
+    const body = held(randomBytes(32));
+    const was = chooseKey(before, body, "t")?.id;
+    if (was !== "b") expect(chooseKey(after, body, "t")?.id).toBe(was as string);
+  }
+});
