@@ -1,5 +1,6 @@
 import { fail, ok, type Result } from "../src/result.ts";
 import type { Secret } from "../src/secret.ts";
+import { OutputError } from "./output.ts";
 import { readSseData } from "./sse-lines.ts";
 
 /** One message of a conversation. */
@@ -68,6 +69,7 @@ export async function takeTurn(
   try {
     return isStream(response) ? await readStream(response, watch) : await readWhole(response, watch);
   } catch (error) {
+    if (error instanceof OutputError) throw error; // nobody reads any more; the provider did nothing wrong
     return fail({ code: "cut", message: `The answer was cut off: ${wordsOf(error)}` });
   }
 }

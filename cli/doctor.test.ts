@@ -1,5 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createFakeClock } from "../test/harness/fake-clock.ts";
@@ -53,8 +63,6 @@ async function installation() {
 describe("the doctor", () => {
   test("finds nothing on a fresh installation, and changes nothing", async () => {
     await using here = await installation();
-    // The key is made at the first start.
-    await here.look({ ENCRYPTION_KEY: Buffer.alloc(32, 7).toString("base64") }, true);
     const before = readdirSync(here.data).map((name) => [name, statSync(join(here.data, name)).mtimeMs]);
     const { ok, checks } = await here.look();
     expect(ok).toBe(true);
@@ -125,15 +133,38 @@ describe("the doctor", () => {
     }
   });
 
-  test("tells an encryption key that does not fit the data (SEC-109)", async () => {
+  test("tells an encryption key that does not fit the data, and makes or keeps none itself (SEC-109)", async () => {
     await using here = await installation();
     const key = (byte: number) => ({ ENCRYPTION_KEY: Buffer.alloc(32, byte).toString("base64") });
-    expect((await here.look()).of("encryption key")).toMatchObject([{ status: "warning" }]);
-    expect((await here.look(key(1))).of("encryption key")).toMatchObject([{ status: "ok" }]);
+    for (const environment of [{}, key(1), key(2)]) {
+      expect((await here.look(environment)).of("encryption key")).toMatchObject([
+        { status: "ok", message: "Nothing has been sealed yet" },
+      ]);
+    }
+    const environment = { ...here.environment, ...key(1) };
+    const flags = { project: "p" };
+    await setUp({ flags, provider: "first", showSecrets: false, json: false }, recordedIo({ environment }));
+    expect((await here.look(key(1))).of("encryption key")).toMatchObject([
+      { status: "ok", message: expect.stringContaining("opens") },
+    ]);
     expect((await here.look(key(2))).of("encryption key")).toMatchObject([
       { status: "failed", message: expect.stringContaining("encryption_key_wrong") },
     ]);
+    expect((await here.look()).of("encryption key")).toMatchObject([
+      { status: "failed", message: expect.stringContaining("encryption_key_missing") },
+    ]);
     expect(readdirSync(here.data)).not.toContain("encryption.key");
+  });
+
+  test("tells a damaged database", async () => {
+    await using here = await installation();
+    const path = join(here.data, "llm-proxy.db");
+    const file = openSync(path, "r+");
+    const pages = statSync(path).size / 4096;
+    for (let page = 3; page < pages; page++) writeSync(file, Buffer.alloc(2048, 0xee), 0, 2048, page * 4096);
+    closeSync(file);
+    const { of } = await here.look();
+    expect(of("database")).toMatchObject([{ status: "failed", message: expect.stringMatching(/damaged/) }]);
   });
 
   test("tells a server that is ready from one that is not, from a hung one and from a free port", async () => {

@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { temporaryDirectory } from "../../test/harness/temporary-directory.ts";
-import { parseEnvFile } from "./env-file.ts";
 import { didYouMean, nearest } from "../nearest.ts";
+import { parseEnvFile } from "./env-file.ts";
 import { fileBytesMax, isFile, readTextFile } from "./text-file.ts";
 import { parseYaml } from "./yaml-file.ts";
 

@@ -1,8 +1,8 @@
+import { didYouMean } from "../nearest.ts";
 import type { AuthScheme, DialectName } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { checkHeaderName } from "./http-words.ts";
-import { didYouMean } from "../nearest.ts";
 import type { AuthEntry, ShapeFault } from "./provider-schema.ts";
 import { shapeAuth } from "./provider-schema.ts";
 

@@ -1,9 +1,9 @@
+import { didYouMean } from "../nearest.ts";
 import type { DialectName, Provider, Providers } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { parseBaseUrl } from "./base-url.ts";
 import { checkHeaderName, checkMethod, checkOrigin } from "./http-words.ts";
-import { didYouMean } from "../nearest.ts";
 import { checkEndpoint, checkGlob } from "./policy-words.ts";
 import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";

@@ -1,7 +1,7 @@
+import { didYouMean } from "../nearest.ts";
 import { parseEnvFile } from "./env-file.ts";
 import type { Findings } from "./findings.ts";
 import { namesWithoutEffect } from "./names-without-effect.ts";
-import { didYouMean } from "../nearest.ts";
 import type { Setting, SettingKey } from "./settings.ts";
 import { fileKeyOf, flagOf, settingRows } from "./settings.ts";
 import { readTextFile } from "./text-file.ts";

@@ -42,6 +42,8 @@ export function createForward(deps: ForwardDeps) {
           // The runtime's own limit is off: a reasoning model may be silent for long.
           timeout: false,
           signal: deadline.signal,
+          // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
+          ...(thisMachine.test(provider.origin) && { proxy: false }),
         } as RequestInit,
       );
       return ok({
@@ -70,6 +72,8 @@ export function createForward(deps: ForwardDeps) {
     return { code: "bad_gateway" };
   }
 }
+
+const thisMachine = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$)/;
 
 function bodyOf(body: Body) {
   if (body.kind === "none") return null;
