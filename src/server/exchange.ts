@@ -18,14 +18,16 @@ export function createExchange({ logger, clock, metrics }: ExchangeDeps) {
     const isManagement = isUnder(path, "/manage");
     // probes and scrapes come every few seconds
     const log = isManagement ? logger.info : logger.debug;
-    log("request started", {
+    // At "info" the line at the end says all of it; this one is for finding what never ends.
+    const asked = {
       request_id,
       correlation_id,
       client_ip: caller.clientIp,
       method,
       path,
       user_agent: caller.userAgent,
-    });
+    };
+    logger.debug("request started", asked);
 
     const response = await answer();
     const { headers, status } = response;
@@ -38,7 +40,7 @@ export function createExchange({ logger, clock, metrics }: ExchangeDeps) {
 
     metrics.managementEnded(status);
     const duration_ms = Math.round((clock.monotonic() - startedMs) * 1_000) / 1_000;
-    const end = { request_id, correlation_id, method, path, status_code: status, duration_ms };
+    const end = { ...asked, status_code: status, duration_ms };
     if (status >= 500 && isManagement) logger.error("request completed with server error", end);
     else log("request completed", end);
     return response;
