@@ -77,6 +77,8 @@ covered() {
 
 without=''
 needs 'test/packaging/systemd-analyze.test.ts' systemd-analyze systemd || without='test/packaging/systemd-analyze.test.ts'
+# These tests leave themselves out.
+needs 'completion in zsh and fish' 'zsh fish' 'zsh fish' || true
 needs 'test/docs/examples.test.ts' curl curl || without="${without:+$without,}test/docs/examples.test.ts"
 
 check 'lint' sh .ci/lint.sh

@@ -43,3 +43,12 @@ test("each dependency has its reason on the page, and the page names no other", 
   const { dependencies, devDependencies } = packageJson;
   expect(named.sort()).toEqual(Object.keys({ ...dependencies, ...devDependencies }).sort());
 });
+
+test("every file that the architecture page names is there", () => {
+  const page = pages.find(({ file }) => file === "docs/architecture.md")?.text ?? "";
+  const named = [...page.matchAll(/`([\w./-]+\/[\w./-]+\.(?:ts|yaml|cjs))`/g)].map(([, name = ""]) => name);
+  expect(named.length).toBeGreaterThan(30);
+  const isThere = (name: string): boolean =>
+    ["", "src"].some((room) => existsSync(join(projectRoot, room, name)));
+  expect(named.filter((name) => !isThere(name))).toEqual([]);
+});
