@@ -85,7 +85,7 @@ async function readStream(response: Response, watch: TurnWatch): Promise<Result<
   for await (const data of readSseData(response.body ?? new Blob().stream())) {
     if (data === "[DONE]") {
       ended = true;
-      break;
+      continue; // what follows is the end of the body: to hang up before it would look like giving up
     }
     const event = parseJson(data);
     const refusal = errorIn(event);

@@ -1,5 +1,6 @@
 import type { Dialect } from "../provider/dialect.ts";
 import type { ProviderTimeouts } from "../provider/provider.ts";
+import { createSseTail } from "../provider/sse-tail.ts";
 import type { Outcome } from "../usage/record.ts";
 import type { Arrival, Deadline } from "./call.ts";
 import { type RefusalCode, wordings } from "./refuse.ts";
@@ -84,13 +85,15 @@ function streamed(reader: Reader, first: Promise<Chunk>, isStream: boolean, deps
   const { request } = deps.arrival;
   let pending: Promise<Chunk> | undefined = first;
   let bytes = 0;
-  let tail = "";
+  const tail = createSseTail();
   let isOver = false;
   const end = (outcome: Outcome) => {
     if (isOver) return;
     isOver = true;
     deps.deadline.arm(0);
-    deps.onEnd({ outcome, bytes });
+    // Many clients hang up at the last event: they have had all of it.
+    const hasAll = outcome === "client_cancelled" && tail.isAtItsEnd();
+    deps.onEnd({ outcome: hasAll ? "complete" : outcome, bytes });
   };
   return new ReadableStream<Uint8Array>(
     {
@@ -105,13 +108,14 @@ function streamed(reader: Reader, first: Promise<Chunk>, isStream: boolean, deps
           }
           if (isStream) {
             deps.deadline.arm(deps.timeouts.streamIdleMs);
-            tail = tailOf(tail, chunk.value);
+            tail.push(chunk.value);
           }
           bytes += chunk.value.byteLength;
           controller.enqueue(chunk.value);
         } catch (error) {
           const outcome = outcomeOf(deps.deadline, request.signal);
-          const event = isStream && isEventBorder(tail) ? lastWord(outcome, deps) : undefined;
+          const mayTell = isStream && tail.isEventBorder() && !tail.isAtItsEnd();
+          const event = mayTell ? lastWord(outcome, deps) : undefined;
           end(outcome);
           if (event !== undefined) {
             controller.enqueue(new TextEncoder().encode(event));
@@ -143,18 +147,4 @@ function lastWord(outcome: Outcome, { dialect, arrival }: RelayDeps): string | u
     { status, code, message, description, requestId: arrival.requestId },
     arrival.path,
   );
-}
-
-/** The last four bytes that have passed; two line ends are at most that. */
-function tailOf(before: string, chunk: Uint8Array): string {
-  const last = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString(
-    "latin1",
-    Math.max(0, chunk.byteLength - 4),
-  );
-  return (before + last).slice(-4);
-}
-
-/** Whether the last event is whole: it ends with an empty line (WHATWG HTML, 9.2.6), or there was none yet. */
-function isEventBorder(tail: string): boolean {
-  return tail === "" || tail.endsWith("\n\n") || tail.endsWith("\r\n\r\n") || tail.endsWith("\r\r");
 }
