@@ -116,6 +116,18 @@ const endings: [string, Ending][] = [
       },
     },
   ],
+  [
+    "a client that hangs up at the last event of a stream: it has had all",
+    {
+      row: { outcome: "complete", status: 200, stream: true },
+      run: async (lab, token) => {
+        lab.upstream.answer([readBody(), write(sseHead(), chunk("data: [DONE]\n\n")), hold()]);
+        using client = await connectRaw(lab.app.port);
+        await client.send(requestBytes("/v1/x", { method: "POST", token, body: "{}" }));
+        await client.until("[DONE]");
+      },
+    },
+  ],
 ];
 
 describe("each request leaves one record and one pair of log lines, whatever its end", () => {
