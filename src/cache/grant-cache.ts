@@ -3,7 +3,7 @@ import type { Project } from "../project/project.ts";
 import type { ProjectRepository } from "../project/repository.ts";
 import type { TokenRepository } from "../token/repository.ts";
 import type { Token } from "../token/token.ts";
-import { createExpiringMap } from "./expiring-map.ts";
+import { createReadThrough } from "./read-through.ts";
 
 /** A token and the project it belongs to, as they stand. Whether they may be used is not decided here. */
 export interface Grant {
@@ -28,32 +28,20 @@ interface GrantCacheDeps {
   readonly ttlMs: number;
 }
 
-/**
- * Remembers usable tokens by their full digest. What is forgotten while a look-up is under way is not put back by
- * it: the look-up may have read the row from before the change.
- */
+/** Remembers usable tokens by their full digest. */
 export function createGrantCache(deps: GrantCacheDeps): GrantCache {
-  const grants = createExpiringMap<Grant>(deps);
-  let generation = 0;
+  const grants = createReadThrough<Grant>(deps);
 
   async function read(hash: string): Promise<Grant | undefined> {
-    const readIn = generation;
     const token = await deps.tokens.findByHash(hash);
     const project = token && (await deps.projects.find(token.projectId));
-    if (token === undefined || project === undefined) return undefined;
-    const grant = { token, project };
-    if (readIn === generation) grants.set(hash, grant);
-    return grant;
+    return token && project && { token, project };
   }
 
-  const forgetWhere = (isMeant: (grant: Grant) => boolean) => {
-    generation++;
-    grants.deleteWhere(isMeant);
-  };
   return {
-    find: (hash) => grants.get(hash) ?? read(hash),
-    forgetToken: (tokenId) => forgetWhere(({ token }) => token.id === tokenId),
-    forgetProject: (projectId) => forgetWhere(({ project }) => project.id === projectId),
-    forgetAll: () => forgetWhere(() => true),
+    find: (hash) => grants.find(hash, () => read(hash)),
+    forgetToken: (tokenId) => grants.forgetWhere(({ token }) => token.id === tokenId),
+    forgetProject: (projectId) => grants.forgetWhere(({ project }) => project.id === projectId),
+    forgetAll: () => grants.forgetWhere(() => true),
   };
 }

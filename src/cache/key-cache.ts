@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { KeySealer } from "../project/provider-key.ts";
 import type { ProjectRepository } from "../project/repository.ts";
 import type { Secret } from "../secret.ts";
-import { createExpiringMap } from "./expiring-map.ts";
+import { createReadThrough } from "./read-through.ts";
 
 /** A provider key that can be used now. */
 export interface OpenKey {
@@ -33,34 +33,23 @@ interface KeyCacheDeps {
   readonly ttlMs: number;
 }
 
-/** Remembers opened provider keys, so that not every request has to open them. Same rule as in grant-cache.ts. */
+/** Remembers opened provider keys, so that not every request has to open them. */
 export function createKeyCache(deps: KeyCacheDeps): KeyCache {
-  const rings = createExpiringMap<KeyRing>(deps);
-  let generation = 0;
+  const rings = createReadThrough<KeyRing>(deps);
 
-  async function read(name: string, projectId: string, provider: string): Promise<KeyRing> {
-    const readIn = generation;
+  async function read(projectId: string, provider: string): Promise<KeyRing> {
     const sealed = await deps.projects.keys(projectId, provider);
     const keys: OpenKey[] = [];
     for (const { id, weight, sealed: text } of sealed) {
       const opened = deps.sealer.open(projectId, id, text);
       if (opened.ok) keys.push({ id, weight, text: opened.value });
     }
-    const ring = { projectId, keys, unreadable: sealed.length - keys.length };
-    if (readIn === generation) rings.set(name, ring);
-    return ring;
+    return { projectId, keys, unreadable: sealed.length - keys.length };
   }
 
-  const forgetWhere = (isMeant: (ring: KeyRing) => boolean) => {
-    generation++;
-    rings.deleteWhere(isMeant);
-  };
   return {
-    find(projectId, provider) {
-      const name = `${projectId}/${provider}`;
-      return rings.get(name) ?? read(name, projectId, provider);
-    },
-    forgetProject: (projectId) => forgetWhere((ring) => ring.projectId === projectId),
-    forgetAll: () => forgetWhere(() => true),
+    find: (projectId, provider) => rings.find(`${projectId}/${provider}`, () => read(projectId, provider)),
+    forgetProject: (projectId) => rings.forgetWhere((ring) => ring.projectId === projectId),
+    forgetAll: () => rings.forgetWhere(() => true),
   };
 }
