@@ -10,6 +10,7 @@ import type { LoadedProviders } from "./config/load.ts";
 import type { Config } from "./config/settings.ts";
 import { loadKeyring } from "./crypto/keyring.ts";
 import type { Logger } from "./logging/logger.ts";
+import { redact } from "./logging/redact.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { createProjects } from "./project/service.ts";
 import { fail, ok, type Result } from "./result.ts";
@@ -101,17 +102,33 @@ function openAudit({ config, logger, metrics }: StoreDeps, database: Database) {
   const sinks: AuditSink[] = [];
   const repository =
     config.auditStoreInDb && config.auditEnabled ? createAuditRepository(database) : undefined;
-  if (repository !== undefined) sinks.push(repository);
+  if (repository !== undefined) sinks.push(withoutSecrets(repository));
   if (config.auditEnabled && config.auditLogFile !== undefined) {
     const file = createAuditFile({ path: config.auditLogFile, createsDirectory: config.auditCreateDir });
     if (!file.ok) return file;
-    sinks.push(file.value);
+    sinks.push(withoutSecrets(file.value));
   }
   const onFailure = (sink: string, entries: number, error: unknown) => {
     metrics.auditFailed(sink, entries);
     logger.error("audit entries could not be written", { sink, entries, error });
   };
   return ok(createAudit({ sinks, repository, clock: systemClock, newId, onFailure }));
+}
+
+/** A token that stands in a path, or where an id belongs, must not get into the trail. */
+function withoutSecrets({ name, append }: AuditSink): AuditSink {
+  return {
+    name,
+    append: (batch) =>
+      append(
+        batch.map((entry) => ({
+          ...entry,
+          path: redact(entry.path),
+          tokenId: redact(entry.tokenId),
+          projectId: redact(entry.projectId),
+        })),
+      ),
+  };
 }
 
 type Opened = {

@@ -2,6 +2,7 @@ import type { Audit } from "../audit/service.ts";
 import type { Grant } from "../cache/grant-cache.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logging/logger.ts";
+import { redact } from "../logging/redact.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { Outcome, UsageRecord } from "../usage/record.ts";
@@ -36,6 +37,11 @@ const pathCharsMax = 500;
 const auditEveryMs = 1000;
 const auditedAddressesMax = 1000;
 
+/** A token that stands in a path by mistake must not get into the books. */
+function shownPath(path: string): string {
+  return redact(path.slice(0, pathCharsMax));
+}
+
 /** What is told of each request to the log, the books and the metrics. Never waits and never throws. */
 export interface Emit {
   started(arrival: Arrival): void;
@@ -68,7 +74,7 @@ export function createEmit(deps: EmitDeps): Emit {
       correlationId: arrival.correlationId,
       clientIp: arrival.clientIp,
       method: arrival.request.method,
-      path: arrival.path.slice(0, pathCharsMax),
+      path: shownPath(arrival.path),
       userAgent: (arrival.request.headers.get("user-agent") ?? "").slice(0, pathCharsMax),
     };
     const facts = {
@@ -89,7 +95,7 @@ export function createEmit(deps: EmitDeps): Emit {
         request_id: arrival.requestId,
         correlation_id: arrival.correlationId,
         ...callerFields(arrival),
-        path: arrival.path.slice(0, pathCharsMax),
+        path: shownPath(arrival.path),
       });
     },
     streamStarted: () => deps.metrics.streamStarted(),
@@ -145,7 +151,7 @@ function toRecord(trace: Trace, nowMs: number): UsageRecord {
     provider: trace.provider?.name ?? "",
     keyId: reply?.keyId ?? "",
     method: arrival.request.method,
-    path: (permit?.path ?? arrival.path).slice(0, pathCharsMax),
+    path: shownPath(permit?.path ?? arrival.path),
     status: refusal ? wordings[refusal.code].status : (reply?.upstream.status ?? 500),
     outcome: end?.outcome ?? outcomeOf(refusal),
     errorCode: refusal?.code ?? "",
