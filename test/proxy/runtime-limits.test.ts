@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { type Headers, headerValue, headerValues } from "../harness/http-message.ts";
 import { connectRaw } from "../harness/raw-client.ts";
-import { chunk, fin, pause, readBody, reply, sseHead, write } from "../harness/upstream-steps.ts";
+import { chunk, fin, head, pause, readBody, reply, sseHead, write } from "../harness/upstream-steps.ts";
 import { type Lab, openLab, requestBytes } from "./lab.ts";
 
 // The evidence of docs/limits.md: what the runtime changes or refuses by itself. Where one of these fails after an
@@ -150,6 +150,19 @@ describe("answers", () => {
   test("Date is added where the provider sent none", async () => {
     lab.upstream.answerNext(reply(200, [["Content-Type", "text/plain"]], "x"));
     expect(headerValue((await lab.call("/v1/models")).headers, "date")).toMatch(/GMT$/);
+  });
+
+  test("fields that come twice are joined, and trailers are dropped", async () => {
+    const twice: Headers = [
+      ["X-Dup", "a"],
+      ["X-Dup", "b"],
+      ["Transfer-Encoding", "chunked"],
+    ];
+    lab.upstream.answerNext([readBody(), write(head(200, twice), chunk("x"), "0\r\nX-Trailer: 1\r\n\r\n")]);
+    const answer = await lab.call("/v1/models");
+    expect(headerValues(answer.headers, "x-dup")).toEqual(["a, b"]);
+    expect([answer.complete, answer.body.text()]).toEqual([true, "x"]);
+    expect(answer.body.wire().toString()).not.toContain("Trailer");
   });
 
   test("the reason phrase becomes the standard one", async () => {
