@@ -16,7 +16,7 @@ describe("the provider file in the binary", () => {
 
   test("covers twelve providers, openai first", () => {
     const names =
-      "openai anthropic gemini azure-openai openrouter mistral groq deepseek together xai ollama vllm";
+      "openai anthropic gemini azure-openai openrouter mistral groq deepseek together xai ollama vllm mock";
     expect([...shipped.byName.keys()]).toEqual(names.split(" "));
     expect(shipped.defaultName).toBe("openai");
   });

@@ -6,6 +6,7 @@ export type ProjectReason =
   | { readonly code: "project_exists"; readonly name: string }
   | { readonly code: "name_required" }
   | { readonly code: "name_too_long" }
+  | { readonly code: "name_malformed" }
   | { readonly code: "key_required" }
   | { readonly code: "key_obfuscated" }
   | { readonly code: "key_malformed" }

@@ -186,7 +186,8 @@ export function createProjects(deps: ProjectDeps): Projects {
 function readName(text: string): Result<string, ProjectReason> {
   const name = text.trim();
   if (name === "") return fail({ code: "name_required" });
-  return name.length > projectNameMax ? fail({ code: "name_too_long" }) : ok(name);
+  if (name.length > projectNameMax) return fail({ code: "name_too_long" });
+  return /\p{Cc}/u.test(name) ? fail({ code: "name_malformed" }) : ok(name);
 }
 
 function firstHint(project: Project, keys: readonly ProviderKeyView[]): string {
