@@ -13,7 +13,7 @@ const ground = [
 const domain = ["src/usage", "src/provider", "src/limit", "src/audit", "src/project", "src/token"];
 const tell = ["src/logging", "src/metrics"];
 /** The composition root, the only place that sees every room. */
-const root = ["src/app.ts", "src/app-data-plane.ts", "src/app-stores.ts"];
+const root = ["src/app.ts", "src/app-data-plane.ts", "src/app-stores.ts", "src/app-rotation.ts"];
 const everything = ["src", "migrations", "web"];
 
 const mayImport = {
@@ -43,7 +43,7 @@ const mayImport = {
   web: [...domain],
   migrations: [...ground],
   bench: [...ground],
-  cli: [...ground, "src/app.ts", "src/config", "src/crypto", "src/mock", "bench"],
+  cli: [...ground, "src/app.ts", "src/app-rotation.ts", "src/config", "src/crypto", "src/mock", "bench"],
   "cli/manage": [...ground, "cli", "src/audit"],
 };
 

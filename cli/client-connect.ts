@@ -72,20 +72,22 @@ async function offline<T>(
   const { createApp } = await import("../src/app.ts");
   const loaded = loadStore(readFlags("store", { ...args }), io.environment);
   loaded.warnings.forEach(warner(io));
-  const { databasePath } = loaded.config;
-  // Opening it would make one: in a wrong directory that hides the mistake.
-  if (!isFile(databasePath)) {
-    throw new CommandError(
-      `There is no database at ${databasePath}`,
-      "Name it by --db or --data-dir, or make one with llm-proxy setup",
-    );
-  }
+  mustExist(loaded.config.databasePath);
   const app = orRefuse(await createApp(loaded, { offline: true }));
   try {
     return await work(createClient((request) => app.manage(request), "http://localhost"));
   } finally {
     await app.close();
   }
+}
+
+/** Opening a database would make one: in a wrong directory that hides the mistake. @throws {CommandError} */
+export function mustExist(databasePath: string): void {
+  if (isFile(databasePath)) return;
+  throw new CommandError(
+    `There is no database at ${databasePath}`,
+    "Name it by --db or --data-dir, or make one with llm-proxy setup",
+  );
 }
 
 function flagText(value: string | boolean | undefined): string | undefined {

@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { sqliteMigrations } from "../migrations/index.ts";
 import type { AuditSink } from "./audit/repository.ts";
-import { createAudit } from "./audit/service.ts";
+import { type Audit, createAudit } from "./audit/service.ts";
 import { createForeignWatch } from "./cache/foreign-watch.ts";
 import { createGrantCache } from "./cache/grant-cache.ts";
 import { createKeyCache } from "./cache/key-cache.ts";
 import { systemClock } from "./clock.ts";
 import type { LoadedProviders } from "./config/load.ts";
 import type { Config } from "./config/settings.ts";
-import { loadKeyring } from "./crypto/keyring.ts";
+import { type Keyring, loadKeyring } from "./crypto/keyring.ts";
 import type { Logger } from "./logging/logger.ts";
 import { redact } from "./logging/redact.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -59,46 +59,87 @@ export const newId = (): string => crypto.randomUUID();
  */
 export const newRequestId = (): string => Bun.randomUUIDv7();
 
-/** Opens the database, migrates it, finds its encryption key and opens the audit trail; on a fault all is closed again. */
+/** Opens the stores; on a fault all is closed again. */
 export async function openStores(deps: StoreDeps): Promise<Result<Stores, StartFault>> {
+  const base = await openBase({ ...deps, onAuditFailed: (...failed) => deps.metrics.auditFailed(...failed) });
+  return base.ok ? ok(createServices(deps, base.value)) : base;
+}
+
+export type Stores = ReturnType<typeof createServices>;
+
+/** What everything else stands on. */
+export interface Base {
+  readonly database: Database;
+  readonly keyring: Keyring;
+  readonly audit: Audit;
+}
+
+interface BaseDeps extends Pick<StoreDeps, "config" | "logger"> {
+  /** Each commit is on the disk before it is confirmed. Default false. */
+  readonly isDurable?: boolean;
+  readonly onAuditFailed?: (sink: string, entries: number) => void;
+}
+
+/** Opens the database, migrates it, finds its encryption key and opens the audit trail; on a fault all is closed again. */
+export async function openBase({ config, logger, isDurable = false, onAuditFailed }: BaseDeps) {
+  return await orStartFault(async (): Promise<Result<Base, StartFault>> => {
+    const opened = openDatabase({ path: config.databasePath, isDurable });
+    if (!opened.ok) return fail(wordStartFault(opened.error));
+    const database = opened.value;
+    const refuse = async (fault: Fault) => {
+      await database.close();
+      return fail(wordStartFault(fault));
+    };
+    const migrated = await migrate(database, sqliteMigrations, systemClock);
+    if (!migrated.ok) return refuse(migrated.error);
+    for (const { number, name } of migrated.value) logger.info("migration applied", { number, name });
+    const keyring = await keyringOf(config, database);
+    if (!keyring.ok) return refuse(keyring.error);
+    tellOrigin(keyring.value, logger);
+    const audit = openAudit(config, database, (sink, entries, error) => {
+      onAuditFailed?.(sink, entries);
+      logger.error("audit entries could not be written", { sink, entries, error });
+    });
+    return audit.ok ? ok({ database, keyring: keyring.value, audit: audit.value }) : refuse(audit.error);
+  });
+}
+
+/** The key that the settings name, checked against this database. */
+export function keyringOf(config: Config, database: Database) {
+  return loadKeyring({
+    encryptionKey: config.encryptionKey,
+    dataDir: config.dataDir,
+    isRequired: config.requireEncryptionKey,
+    keyChecks: createKeyCheckStore(database),
+  });
+}
+
+function tellOrigin({ origin, file }: Keyring, logger: Logger): void {
+  if (origin === "made")
+    logger.warn("an encryption key was made: back it up, no provider key can be read without it", { file });
+  if (origin === "moved")
+    logger.warn("a rotation that was cut short is finished: the new encryption key is in place, back it up", {
+      file,
+    });
+}
+
+/** Does `work`; a fault of the database is given instead of thrown. */
+export async function orStartFault<T>(
+  work: () => Promise<Result<T, StartFault>>,
+): Promise<Result<T, StartFault>> {
   try {
-    return await open(deps);
+    return await work();
   } catch (error) {
     if (error instanceof DatabaseFault) return fail(wordStartFault(error));
     throw error;
   }
 }
 
-async function open(deps: StoreDeps): Promise<Result<Stores, StartFault>> {
-  const { config, logger } = deps;
-  const opened = openDatabase({ path: config.databasePath });
-  if (!opened.ok) return fail(wordStartFault(opened.error));
-  const database = opened.value;
-  const refuse = async (fault: Fault) => {
-    await database.close();
-    return fail(wordStartFault(fault));
-  };
-  const migrated = await migrate(database, sqliteMigrations, systemClock);
-  if (!migrated.ok) return refuse(migrated.error);
-  for (const { number, name } of migrated.value) logger.info("migration applied", { number, name });
-  const keyChecks = createKeyCheckStore(database);
-  const keyring = await loadKeyring({
-    encryptionKey: config.encryptionKey,
-    dataDir: config.dataDir,
-    isRequired: config.requireEncryptionKey,
-    keyChecks,
-  });
-  if (!keyring.ok) return refuse(keyring.error);
-  const { sealer, origin, file } = keyring.value;
-  if (origin === "made")
-    logger.warn("an encryption key was made: back it up, no provider key can be read without it", { file });
-  const audit = openAudit(deps, database);
-  return audit.ok ? ok(createServices(deps, { database, sealer, audit: audit.value })) : refuse(audit.error);
-}
-
-export type Stores = ReturnType<typeof createServices>;
-
-function openAudit({ config, logger, metrics }: StoreDeps, database: Database) {
+function openAudit(
+  config: Config,
+  database: Database,
+  onFailure: (sink: string, entries: number, error: unknown) => void,
+) {
   const sinks: AuditSink[] = [];
   const repository =
     config.auditStoreInDb && config.auditEnabled ? createAuditRepository(database) : undefined;
@@ -108,10 +149,6 @@ function openAudit({ config, logger, metrics }: StoreDeps, database: Database) {
     if (!file.ok) return file;
     sinks.push(withoutSecrets(file.value));
   }
-  const onFailure = (sink: string, entries: number, error: unknown) => {
-    metrics.auditFailed(sink, entries);
-    logger.error("audit entries could not be written", { sink, entries, error });
-  };
   return ok(createAudit({ sinks, repository, clock: systemClock, newId, onFailure }));
 }
 
@@ -131,16 +168,11 @@ function withoutSecrets({ name, append }: AuditSink): AuditSink {
   };
 }
 
-type Opened = {
-  readonly database: Database;
-  readonly sealer: Parameters<typeof createProjects>[0]["sealer"];
-  readonly audit: ReturnType<typeof createAudit>;
-};
-
 function createServices(
   { config, providers, logger, metrics }: StoreDeps,
-  { database, sealer, audit }: Opened,
+  { database, keyring, audit }: Base,
 ) {
+  const { sealer } = keyring;
   const projectRows = createProjectRepository(database);
   const tokenRows = createTokenRepository(database);
   const usageRows = createUsageRepository(database);

@@ -4,7 +4,14 @@ import { docsAssets } from "../web/assets.ts";
 import { referencePage } from "../web/pages/reference.tsx";
 import { createApi } from "./api/routes.ts";
 import { composeDataPlane } from "./app-data-plane.ts";
-import { newId, openStores, type StartFault, type Stores, wordStartFault } from "./app-stores.ts";
+import {
+  newId,
+  openStores,
+  orStartFault,
+  type StartFault,
+  type Stores,
+  wordStartFault,
+} from "./app-stores.ts";
 import { createClientIp } from "./client-ip.ts";
 import { systemClock } from "./clock.ts";
 import type { Loaded, LoadedSettings } from "./config/load.ts";
@@ -65,7 +72,8 @@ export async function createApp(
   return ok(createLife({ loaded, logger, metrics, stores: stores.value }));
 }
 
-function openLog(config: Config, isOffline: boolean): Result<RootLogger, StartFault> {
+/** The log that the settings name; `isOffline`: only errors, to stderr. */
+export function openLog(config: Config, isOffline: boolean): Result<RootLogger, StartFault> {
   const settings: LogSettings = isOffline
     ? { level: "error", format: "console", stream: "stderr", isColoured: false }
     : {
@@ -243,6 +251,7 @@ export async function inspect({ config }: LoadedSettings): Promise<Result<Inspec
       dataDir: config.dataDir,
       isRequired: config.requireEncryptionKey,
       keyChecks: { read: () => Promise.resolve(sealed), writeFirst: (first) => Promise.resolve(first) },
+      isLookOnly: true,
     });
     return { damage, key: keyring.ok ? ok("fits" as const) : fail(wordStartFault(keyring.error)) };
   });
@@ -255,10 +264,7 @@ async function withDatabase<T>(
   const database = openDatabase({ path: databasePath });
   if (!database.ok) return fail(wordStartFault(database.error));
   try {
-    return ok(await work(database.value));
-  } catch (error) {
-    if (error instanceof DatabaseFault) return fail(wordStartFault(error));
-    throw error;
+    return await orStartFault(async () => ok(await work(database.value)));
   } finally {
     await database.value.close();
   }

@@ -1,6 +1,8 @@
 import { defineCommand } from "citty";
 import { connection, withClient } from "../client-connect.ts";
+import { argsOf, readFlags } from "../config-flags.ts";
 import { given, readCount } from "../flag-values.ts";
+import { rotateEncryptionKey } from "../key-rotation.ts";
 import { printDetails, printTable, UsageError } from "../output.ts";
 import { readSecret } from "../secret-input.ts";
 import { cell, minute, show } from "./show.ts";
@@ -102,11 +104,53 @@ const remove = defineCommand({
   },
 });
 
+const { "data-dir": dataDir, db, config, env } = argsOf("store");
+const place = { "data-dir": dataDir, db, config, env };
+
+const rotate = defineCommand({
+  meta: {
+    name: "rotate",
+    description:
+      "Seal every provider key under a new encryption key, on the database itself, while no server runs. Example: llm-proxy manage keys rotate --new-key-file new.key",
+  },
+  args: {
+    "new-key": {
+      type: "string",
+      description:
+        "The new key, base64 of 32 bytes; - reads it from stdin, in clear it shows in the list of processes (NEW_ENCRYPTION_KEY)",
+    },
+    "new-key-file": {
+      type: "string",
+      description:
+        "File that holds the new key. With none given one is made, if the present key comes from encryption.key",
+    },
+    force: { type: "boolean", default: false, description: "Go on though a server answers at LISTEN_ADDR" },
+    ...(place as object),
+    offline: { type: "boolean", default: true, description: "Always so: no server is asked" },
+    json: connection.json,
+  },
+  async run({ args, data: io }) {
+    if (!args.offline)
+      throw new UsageError("keys rotate works on the database itself: leave --offline as it is");
+    const newKey = await readSecret(
+      {
+        flag: "--new-key",
+        value: args["new-key"],
+        file: args["new-key-file"],
+        variable: "NEW_ENCRYPTION_KEY",
+      },
+      io,
+    );
+    const flags = readFlags("store", { ...args });
+    await rotateEncryptionKey({ flags, newKey, force: args.force, json: args.json }, io);
+  },
+});
+
 export const keys = defineCommand({
   meta: {
     name: "keys",
     description:
-      "List, add and remove the provider keys of a project. Example: llm-proxy manage keys list --help",
+      "List, add and remove the provider keys of a project, and seal all of them anew. Example: llm-proxy manage keys list --help",
   },
-  subCommands: { list, add, remove },
+  subCommands: { list, add, remove, rotate },
 });

@@ -20,6 +20,13 @@ export interface ProjectChange {
   readonly atMs: number;
 }
 
+/** Sealed texts by those that take their place. */
+export interface Resealing {
+  /** All the keys there are. */
+  readonly keys: readonly { readonly id: string; readonly before: string; readonly after: string }[];
+  readonly keyCheck: { readonly before: string; readonly after: string };
+}
+
 /** Storage of projects and their provider keys. Driver faults are thrown. */
 export interface ProjectRepository {
   insert(project: Project, key: ProviderKey | undefined): Promise<"inserted" | "name_taken">;
@@ -38,6 +45,6 @@ export interface ProjectRepository {
   removeKey(projectId: string, keyId: string): Promise<boolean>;
   /** Every key there is, for rotation. */
   allKeys(): Promise<readonly ProviderKey[]>;
-  /** Writes new sealed texts and the new key check in one transaction. */
-  reseal(keys: readonly { readonly id: string; readonly sealed: string }[], keyCheck: string): Promise<void>;
+  /** Replaces every sealed text and the key check in one transaction; nothing of it where one is not as before. */
+  reseal(resealing: Resealing): Promise<"resealed" | "changed_meanwhile">;
 }

@@ -4,6 +4,8 @@ export type Value = string | number | bigint | null;
 export interface Statement {
   readonly sql: string;
   readonly values: readonly Value[];
+  /** Where it changes another number of rows, nothing of its list is written. */
+  readonly expectChanges?: number;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Database {
   first<Row>(sql: string, values?: readonly Value[]): Promise<Row | undefined>;
   /**
    * Runs the statements in one transaction, or none of them; gives the changed rows of each.
-   * @throws {UniqueViolation} where a unique index refuses
+   * @throws {UniqueViolation} where a unique index refuses; {UnexpectedChanges} where `expectChanges` is not met
    */
   write(statements: readonly Statement[]): Promise<number[]>;
   /** A number that changes when another process has committed to the database since the last call. */
@@ -27,3 +29,6 @@ export interface Database {
 
 /** A unique index refused a row. */
 export class UniqueViolation extends Error {}
+
+/** A statement changed another number of rows than it must: somebody else was faster. */
+export class UnexpectedChanges extends Error {}

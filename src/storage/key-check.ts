@@ -1,3 +1,4 @@
+import type { Resealing } from "../project/repository.ts";
 import type { Database, Statement } from "./database.ts";
 
 /** Where the key check is kept: a known text, sealed under the encryption key that the data belongs to. */
@@ -27,11 +28,12 @@ export function createKeyCheckStore(database: Database): KeyCheckStore {
   };
 }
 
-/** Replaces the key check; for use in the transaction that seals everything anew. */
-export function keyCheckStatement(sealed: string): Statement {
+/** Replaces the key check where it is `before` and there are so many keys; for the transaction that seals all anew. */
+export function replaceKeyCheck({ before, after }: Resealing["keyCheck"], keys: number): Statement {
   return {
-    sql: `INSERT INTO meta (key, value) VALUES ('key_check', ?)
-          ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-    values: [sealed],
+    sql: `UPDATE meta SET value = ? WHERE key = 'key_check' AND value = ?
+            AND (SELECT COUNT(*) FROM provider_keys) = ?`,
+    values: [after, before, keys],
+    expectChanges: 1,
   };
 }

@@ -128,6 +128,9 @@ test("a key is removed only by its own project", async () => {
   expect(await projects.removeKey("a", "k")).toBe(false);
 });
 
+const first = { id: "k", before: "enc:v2:k", after: "enc:v2:k2" };
+const second = { id: "l", before: "enc:v2:l", after: "enc:v2:l2" };
+
 test("sealing anew replaces every text and the key check together", async () => {
   const { database, projects } = await repository();
   const checks = createKeyCheckStore(database);
@@ -135,7 +138,25 @@ test("sealing anew replaces every text and the key check together", async () => 
   expect(await checks.writeFirst("one")).toBe("one");
   expect(await checks.writeFirst("two")).toBe("one");
   await projects.insert(aProject("a"), aKey("k", "a"));
-  await projects.reseal([{ id: "k", sealed: "enc:v2:again" }], "three");
+  const keyCheck = { before: "one", after: "three" };
+  const keys = [{ id: "k", before: "enc:v2:k", after: "enc:v2:again" }];
+  expect(await projects.reseal({ keys, keyCheck })).toBe("resealed");
   expect((await projects.keys("a"))[0]?.sealed).toBe("enc:v2:again");
   expect(await checks.read()).toBe("three");
+});
+
+test.each([
+  ["a key was replaced", { keys: [{ id: "k", before: "enc:v2:old", after: "enc:v2:again" }, second] }],
+  ["a key was removed", { keys: [first, second, { id: "gone", before: "enc:v2:gone", after: "x" }] }],
+  ["a key was added", { keys: [first] }],
+  ["another key came in force", { keyCheck: { before: "zero", after: "two" } }],
+])("where %s meanwhile, nothing is sealed anew", async (_, stale) => {
+  const { database, projects } = await repository();
+  await createKeyCheckStore(database).writeFirst("one");
+  await projects.insert(aProject("a"), aKey("k", "a"));
+  await projects.insert(aProject("b"), aKey("l", "b"));
+  const resealing = { keys: [first, second], keyCheck: { before: "one", after: "two" }, ...stale };
+  expect(await projects.reseal(resealing)).toBe("changed_meanwhile");
+  expect((await projects.allKeys()).map(({ sealed }) => sealed)).toEqual(["enc:v2:k", "enc:v2:l"]);
+  expect(await createKeyCheckStore(database).read()).toBe("one");
 });

@@ -1,8 +1,8 @@
 import type { Project } from "../project/project.ts";
 import type { ProviderKey } from "../project/provider-key.ts";
 import type { ProjectChange, ProjectFilter, ProjectRepository } from "../project/repository.ts";
-import { type Database, type Statement, UniqueViolation } from "./database.ts";
-import { keyCheckStatement } from "./key-check.ts";
+import { type Database, type Statement, UnexpectedChanges, UniqueViolation } from "./database.ts";
+import { replaceKeyCheck } from "./key-check.ts";
 import { bit, containing, slice, where } from "./where.ts";
 
 interface ProjectRow {
@@ -102,14 +102,21 @@ export function createProjectRepository(database: Database): ProjectRepository {
 
     allKeys: async () => (await database.all<KeyRow>(selectKeys(""))).map(toKey),
 
-    async reseal(keys, keyCheck) {
-      await database.write([
-        ...keys.map(({ id, sealed }) => ({
-          sql: "UPDATE provider_keys SET sealed = ? WHERE id = ?",
-          values: [sealed, id],
-        })),
-        keyCheckStatement(keyCheck),
-      ]);
+    async reseal({ keys, keyCheck }) {
+      try {
+        await database.write([
+          ...keys.map(({ id, before, after }) => ({
+            sql: "UPDATE provider_keys SET sealed = ? WHERE id = ? AND sealed = ?",
+            values: [after, id, before],
+            expectChanges: 1,
+          })),
+          replaceKeyCheck(keyCheck, keys.length),
+        ]);
+        return "resealed";
+      } catch (error) {
+        if (error instanceof UnexpectedChanges) return "changed_meanwhile";
+        throw error;
+      }
     },
   };
 }

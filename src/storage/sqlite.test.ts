@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TemporaryDirectory, temporaryDirectory } from "../../test/harness/temporary-directory.ts";
-import { type Database, UniqueViolation } from "./database.ts";
+import { type Database, UnexpectedChanges, UniqueViolation } from "./database.ts";
 import { DatabaseFault } from "./database-fault.ts";
 import { openDatabase } from "./open.ts";
 import { createSqlite } from "./sqlite.ts";
@@ -88,6 +88,23 @@ test("a list of statements is written whole or not at all, and tells the changed
     n: 2,
     a: 5,
   });
+});
+
+test("where a statement changes other than the expected rows, nothing of its list is written", async () => {
+  const database = await openOurs();
+  const one = { sql: insert, values: [1, "a"], expectChanges: 1 };
+  const update = { sql: "UPDATE schema_migrations SET a = 2 WHERE a = ?", values: [1], expectChanges: 2 };
+  await expect(database.write([one, update])).rejects.toThrow(UnexpectedChanges);
+  expect(await database.first("SELECT COUNT(*) AS n FROM schema_migrations")).toEqual({ n: 0 });
+  expect(await database.write([one, { ...update, expectChanges: 1 }])).toEqual([1, 1]);
+});
+
+test.each([
+  [false, 1],
+  [true, 2],
+])("where it is durable (%p), a commit is brought to the disk: synchronous %i", async (isDurable, level) => {
+  const database = keepOpen(createSqlite({ path, isDurable }));
+  expect(await database.first("PRAGMA synchronous")).toEqual({ synchronous: level });
 });
 
 test("a row that is not there is undefined", async () => {

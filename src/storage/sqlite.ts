@@ -2,7 +2,7 @@ import { Database as Connection, type Statement as Prepared, type SQLQueryBindin
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
-import type { Database, Value } from "./database.ts";
+import { type Database, type Statement, UnexpectedChanges, type Value } from "./database.ts";
 import { DatabaseFault } from "./database-fault.ts";
 import { isBusy, nameFault } from "./sqlite-faults.ts";
 
@@ -11,6 +11,8 @@ interface SqliteOptions {
   readonly path: string;
   /** How long a statement waits for another process's lock. Default 5,000. */
   readonly lockWaitMs?: number;
+  /** Each commit is on the disk before it is confirmed (synchronous FULL). Default false. */
+  readonly isDurable?: boolean;
   readonly clock?: Clock;
 }
 
@@ -22,7 +24,7 @@ const preparedMax = 200;
 const walBytesMax = 16 * 1024 * 1024;
 
 /**
- * An SQLite database: WAL, synchronous NORMAL (a crash of the process loses nothing; one of the machine may lose the
+ * An SQLite database: WAL, synchronous NORMAL unless durable (a crash of the process loses nothing; one of the machine may lose the
  * last moments, never the file). Statements run at once and block the event loop for microseconds; where another
  * process holds the write lock they wait without blocking it, in order.
  * Integers up to 2^53 are numbers, larger ones bigint: no digit is lost.
@@ -31,9 +33,11 @@ const walBytesMax = 16 * 1024 * 1024;
 export function createSqlite({
   path,
   lockWaitMs = lockWaitMsDefault,
+  isDurable = false,
   clock = systemClock,
 }: SqliteOptions): Database {
   const connection = connect(path, lockWaitMs);
+  if (isDurable) connection.run("PRAGMA synchronous = FULL");
   const { prepare, finalizeAll } = createPreparer(connection);
   let queue: Promise<unknown> = Promise.resolve();
   let queued = 0;
@@ -62,6 +66,14 @@ export function createSqlite({
     return turn;
   }
 
+  /** Gives the changed rows. @throws {UnexpectedChanges} */
+  function change({ sql, values, expectChanges }: Statement): number {
+    const { changes } = values.length === 0 ? connection.run(sql) : prepare(sql).run(...values);
+    if (expectChanges !== undefined && Number(changes) !== expectChanges)
+      throw new UnexpectedChanges(`${changes} rows were changed instead of ${expectChanges}`);
+    return Number(changes);
+  }
+
   function run<T>(work: () => T, mayOvertake: boolean): Promise<T> {
     if (!mayOvertake && queued > 0) return inTurn(work);
     try {
@@ -80,9 +92,7 @@ export function createSqlite({
       run(() => {
         prepare("BEGIN IMMEDIATE").run();
         try {
-          const changed = statements.map(({ sql, values }) =>
-            Number((values.length === 0 ? connection.run(sql) : prepare(sql).run(...values)).changes),
-          );
+          const changed = statements.map(change);
           prepare("COMMIT").run();
           return changed;
         } catch (error) {
