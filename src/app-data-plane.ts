@@ -14,8 +14,10 @@ import { createReadBody } from "./proxy/body.ts";
 import { createCors } from "./proxy/cors.ts";
 import { createEmit } from "./proxy/emit.ts";
 import { createForward } from "./proxy/forward.ts";
+import { createKeyPool } from "./proxy/key-pool.ts";
 import { createLimit } from "./proxy/limit.ts";
 import { createPipeline, type DataPlane } from "./proxy/pipeline.ts";
+import { createRetryBudget } from "./proxy/retry-budget.ts";
 import { createUnexpected } from "./proxy/unexpected.ts";
 import { DatabaseFault } from "./storage/database-fault.ts";
 import { createRequestCounter } from "./storage/token-repository.ts";
@@ -59,8 +61,21 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     limit: createLimit({ counter: createRequestCounter(stores.database), clock: systemClock }),
     forward: createForward({
       keys: stores.keys,
+      pool: createKeyPool({ clock: systemClock }),
+      budget: createRetryBudget(),
+      random: Math.random,
       clock: systemClock,
       version,
+      onRetry: (provider) => metrics.upstreamRetried(provider),
+      onKeyRest(provider, keyId, status, restMs) {
+        metrics.keySetAside(provider, status);
+        logger.warn("a provider key was set aside", {
+          provider,
+          key_id: keyId,
+          status_code: status,
+          rest_ms: restMs,
+        });
+      },
       onFault(provider, requestId, error) {
         const text = redact(error instanceof Error ? error.message : String(error));
         logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });

@@ -9,6 +9,8 @@ export interface OpenKey {
   readonly id: string;
   readonly weight: number;
   readonly text: Secret;
+  /** Another one for another text, so that what is known of a key ends with it. */
+  readonly version: string;
 }
 
 /** The keys of one project for one provider; those that could not be opened are counted only. */
@@ -42,7 +44,7 @@ export function createKeyCache(deps: KeyCacheDeps): KeyCache {
     const keys: OpenKey[] = [];
     for (const { id, weight, sealed: text } of sealed) {
       const opened = deps.sealer.open(projectId, id, text);
-      if (opened.ok) keys.push({ id, weight, text: opened.value });
+      if (opened.ok) keys.push({ id, weight, text: opened.value, version: text });
     }
     return { projectId, keys, unreadable: sealed.length - keys.length };
   }

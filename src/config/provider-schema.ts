@@ -36,6 +36,12 @@ const apiSchema = Type.Object(
         strict,
       ),
     ),
+    retries: Type.Optional(
+      Type.Object(
+        { max: count, on_status: Type.Optional(words("a list of statuses")), max_delay: duration },
+        strict,
+      ),
+    ),
     connection: Type.Optional(Type.Object({ max_idle_conns: count, max_idle_conns_per_host: count }, strict)),
     param_whitelist: Type.Optional(
       Type.Record(Type.String(), oneOrMore("a list of one pattern or more"), {

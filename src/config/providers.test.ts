@@ -48,6 +48,7 @@ apis:
     allowed_origins: [https://app.example.com]
     required_headers: [Origin]
     static_headers: {OpenAI-Organization: org-1}
+    retries: {max: 3, on_status: [429, 503], max_delay: 20s}
 `;
     const { byName, defaultName } = providers(text);
     expect(defaultName).toBe("openai");
@@ -61,6 +62,7 @@ apis:
       allowedEndpoints: ["/v1/chat/completions", "/v1/models"],
       allowedMethods: ["GET", "POST", "HEAD"],
       timeouts: { requestMs: 120_000, responseHeaderMs: 30_000, streamIdleMs: 60_000 },
+      retry: { max: 3, onStatus: [429, 503], delayMsMax: 20_000 },
       paramWhitelist: new Map([["model", ["gpt-4o", "gpt-4o-*"]]]),
       allowedOrigins: ["https://app.example.com"],
       requiredHeaders: ["origin"],
@@ -285,4 +287,11 @@ describe("the default provider", () => {
       'p.yaml:1: no provider is called "three", as DEFAULT_API_PROVIDER says (there are lab, two)',
     ]);
   });
+});
+
+test("retries that cannot be are told with their place", () => {
+  const said = problems(file(["retries: {max: 11, on_status: [429, 404], max_delay: soon}"])).join();
+  for (const part of ["retries.max", "404", "retries.max_delay"]) expect(said).toContain(part);
+  expect(problems(file(["retries: {often: 1}"])).join()).toContain("retries.often");
+  expect(lab([]).retry).toEqual({ max: 2, onStatus: [], delayMsMax: 10_000 });
 });

@@ -1,5 +1,5 @@
 import { didYouMean } from "../nearest.ts";
-import type { DialectName, Provider, Providers } from "../provider/provider.ts";
+import type { DialectName, Provider, Providers, RetryPolicy } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { parseBaseUrl } from "./base-url.ts";
@@ -145,6 +145,7 @@ function readApi(
     allowedEndpoints: each("allowed_endpoints", checkEndpoint),
     allowedMethods: readMethods(each("allowed_methods", checkMethod)),
     timeouts: readTimeouts(entry.timeouts, defaults.requestTimeoutMs, report),
+    retry: readRetries(entry.retries, report),
     paramWhitelist: readParamWhitelist(entry.param_whitelist, report),
     allowedOrigins: readOrigins(
       entry.allowed_origins === undefined ? defaults.allowedOrigins : each("allowed_origins", checkOrigin),
@@ -224,6 +225,27 @@ function readTimeouts(
     responseHeaderMs: read("response_header"),
     streamIdleMs: read("stream_idle"),
   };
+}
+
+const retriesMax = 10;
+const retryDefaults: RetryPolicy = { max: 2, onStatus: [], delayMsMax: 10_000 };
+
+function readRetries(entries: ApiEntry["retries"] = {}, report: Report): RetryPolicy {
+  const read = (key: "max" | "max_delay", parsed: Result<number, string>, otherwise: number): number => {
+    if (!parsed.ok) report(["retries", key], `${quote(entries[key] ?? "")} ${parsed.error}`);
+    return parsed.ok ? parsed.value : otherwise;
+  };
+  const { max, max_delay: delay, on_status: statuses = [] } = entries;
+  checkAll(statuses, checkRetryStatus, (index, message) => report(["retries", "on_status", index], message));
+  return {
+    max: max === undefined ? retryDefaults.max : read("max", parseInteger(max, { max: retriesMax }), 0),
+    onStatus: statuses.map(Number),
+    delayMsMax: delay === undefined ? retryDefaults.delayMsMax : read("max_delay", parseDuration(delay), 0),
+  };
+}
+
+function checkRetryStatus(text: string): Result<string, string> {
+  return /^(408|409|425|429|5\d\d)$/.test(text) ? ok(text) : fail("is not 408, 409, 425, 429 or 5xx");
 }
 
 function checkConnection(entries: ApiEntry["connection"], report: Report): void {

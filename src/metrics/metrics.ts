@@ -38,6 +38,10 @@ export interface Metrics {
   requestEnded(end: RequestEnd): void;
   /** A request of a reserved route was answered: it counts in the totals. */
   managementEnded(status: number): void;
+  /** A call to a provider is made once more. */
+  upstreamRetried(provider: string): void;
+  /** A provider key is left alone for a while because of this status. */
+  keySetAside(provider: string, status: number): void;
   usageFlushFailed(): void;
   usageDropped(records: number): void;
   auditFailed(sink: string, entries: number): void;
@@ -104,6 +108,8 @@ export function createMetrics({ version, clock, logLinesDropped }: MetricsDeps):
       if (end.ttfbMs !== null) ttfbOf(provider).observe(end.ttfbMs / 1_000);
     },
     managementEnded: count,
+    upstreamRetried: (provider) => told.retries.inc({ provider }),
+    keySetAside: (provider, status) => told.keysSetAside.inc({ provider, status }),
     usageFlushFailed: () => told.usageFlushFailures.inc(),
     usageDropped: (records) => told.usageDropped.inc(records),
     auditFailed: (sink, entries) => told.auditFailures.inc({ sink }, entries),
@@ -182,6 +188,12 @@ function declareCounters(registry: Registry) {
     refusals: counter("refusals_total", "Data-plane requests refused by the proxy.", ["code"]),
     duration: seconds("request_duration", "From the request's arrival to the end of its answer."),
     ttfb: seconds("upstream_ttfb", "From the request's arrival to the provider's first byte."),
+    retries: counter("upstream_retries_total", "Calls to a provider that were made once more.", ["provider"]),
+    keysSetAside: counter(
+      "provider_keys_set_aside_total",
+      "Times a provider key was left alone for a while, by the status that was the cause.",
+      ["provider", "status"],
+    ),
     usageFlushFailures: counter(
       "usage_flush_failures_total",
       "Writes of usage records that failed and are tried again.",

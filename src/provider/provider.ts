@@ -18,6 +18,16 @@ export interface ProviderTimeouts {
   readonly streamIdleMs: number;
 }
 
+/** When a call that failed is made again, before a byte of an answer has gone to the client. */
+export interface RetryPolicy {
+  /** Attempts after the first; 0 is none. Moves to another key of the pool do not count. */
+  readonly max: number;
+  /** Statuses of answers after which it is tried again. Connections that did not come about always count. */
+  readonly onStatus: readonly number[];
+  /** A provider that asks to wait for longer is not waited for: its answer is handed on. */
+  readonly delayMsMax: number;
+}
+
 /** A configured upstream API. Made by `config/providers.ts` only, so that what is here has been checked. */
 export interface Provider {
   readonly name: string;
@@ -34,6 +44,7 @@ export interface Provider {
   /** Upper case; contains HEAD where it contains GET. Never empty. */
   readonly allowedMethods: readonly string[];
   readonly timeouts: ProviderTimeouts;
+  readonly retry: RetryPolicy;
   /** Parameter name to glob patterns (contract 2.4). Empty: no body has to be read. */
   readonly paramWhitelist: ReadonlyMap<string, readonly string[]>;
   /** Exact origins; empty means any. */

@@ -60,6 +60,8 @@ export interface Reply {
   readonly sentAtMs: number;
   readonly answeredAtMs: number;
   readonly deadline: Deadline;
+  /** Attempts before the one that gave this answer. */
+  readonly retries: number;
 }
 
 /** One timer over the phases of a call to a provider. */

@@ -1,33 +1,82 @@
-import type { KeyCache } from "../cache/key-cache.ts";
+import type { KeyCache, KeyRing, OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
 import { joinPath } from "../project/policy.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Body, Call, Deadline, Hold, Permit, Reply } from "./call.ts";
-import { createDeadline } from "./deadline.ts";
+import { createDeadline, pause } from "./deadline.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
-import { chooseKey } from "./key-pool.ts";
+import type { KeyPool } from "./key-pool.ts";
 import type { Refusal } from "./refuse.ts";
+import { judgeAnswer, judgeNoConnection, type Standing, type Verdict } from "./retry.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 
 interface ForwardDeps {
   readonly keys: KeyCache;
+  readonly pool: KeyPool;
+  readonly budget: RetryBudget;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly version: string;
   /** Told why a provider could not be reached; the text may come from outside. */
   readonly onFault: (provider: string, requestId: string, error: unknown) => void;
+  readonly onRetry: (provider: string) => void;
+  /** A key was set aside because of this status. */
+  readonly onKeyRest: (provider: string, keyId: string, status: number, restMs: number) => void;
 }
 
-/** Step 5: calls the provider, once. Its answer is handed on whatever its status; redirects are not followed. */
+/** One request on its way, from attempt to attempt. */
+interface Journey {
+  readonly call: Call;
+  readonly permit: Permit;
+  readonly body: Body;
+  readonly hold: Hold;
+  readonly ring: KeyRing;
+  readonly deadline: Deadline;
+  readonly tried: Set<string>;
+  attempts: number;
+}
+
+/**
+ * Step 5: calls the provider until its answer is one to hand on, whatever its status. Attempts are repeated only
+ * before a byte has gone to the client, with a body that can be sent again, and where `retry.ts` says so; redirects
+ * are not followed.
+ */
 export function createForward(deps: ForwardDeps) {
   return async (call: Call, permit: Permit, body: Body, hold: Hold): Promise<Result<Reply, Refusal>> => {
     const { provider, grant } = permit;
     const ring = permit.ring ?? (await deps.keys.find(grant.project.id, provider.name));
-    const key = chooseKey(ring, body, grant.token.id);
-    if (key === undefined && provider.auth.scheme !== "none") {
+    if (ring.keys.length === 0 && provider.auth.scheme !== "none") {
       await hold.release();
       return fail({ code: "upstream_auth_error" });
     }
     const deadline = createDeadline(call.request.signal, isLimited(provider));
+    const journey: Journey = { call, permit, body, hold, ring, deadline, tried: new Set(), attempts: 0 };
+    deps.budget.deposit(provider.origin);
+    for (;;) {
+      const { tried } = journey;
+      const key = deps.pool.choose(ring, { body, tokenId: grant.token.id, tried });
+      const attempt = await attemptOnce(journey, key);
+      const verdict = attempt.ok
+        ? judge(journey, attempt.value.upstream, key)
+        : judgeFault(journey, attempt.error);
+      if (verdict.do === "hand_on")
+        return attempt.ok ? attempt : fail(await wordFault(journey, attempt.error));
+      if (attempt.ok) discard(attempt.value.upstream);
+      deps.onRetry(provider.name);
+      deadline.arm(0);
+      if (verdict.do === "again") {
+        tried.clear();
+        await pause(verdict.delayMs, deadline.signal);
+      }
+    }
+  };
+
+  async function attemptOnce(journey: Journey, key: OpenKey | undefined): Promise<Result<Reply, unknown>> {
+    const { call, permit, body, deadline } = journey;
+    const { provider } = permit;
+    journey.attempts++;
+    if (key !== undefined) journey.tried.add(key.id);
     deadline.arm(firstLimit(provider));
     const sentAtMs = deps.clock.now();
     try {
@@ -46,31 +95,63 @@ export function createForward(deps: ForwardDeps) {
           ...(thisMachine.test(provider.origin) && { proxy: false }),
         } as RequestInit,
       );
-      return ok({
-        upstream,
-        keyId: key?.id ?? "",
-        sentAtMs,
-        answeredAtMs: deps.clock.now(),
-        deadline,
-      });
+      const answeredAtMs = deps.clock.now();
+      const retries = journey.attempts - 1;
+      return ok({ upstream, keyId: key?.id ?? "", sentAtMs, answeredAtMs, deadline, retries });
     } catch (error) {
-      return fail(await wordFault(error, { call, provider, hold, deadline }));
+      return fail(error);
     }
-  };
+  }
 
-  async function wordFault(
-    error: unknown,
-    at: { call: Call; provider: Provider; hold: Hold; deadline: Deadline },
-  ): Promise<Refusal> {
-    const hasExpired = at.deadline.hasExpired();
-    at.deadline.arm(0);
+  function judge(journey: Journey, upstream: Response, key: OpenKey | undefined): Verdict {
+    if (upstream.status < 400) return { do: "hand_on" };
+    const verdict = judgeAnswer(upstream, standingOf(journey));
+    if (verdict.do === "other_key" && key !== undefined) {
+      deps.pool.rest(key, verdict.restMs);
+      deps.onKeyRest(journey.permit.provider.name, key.id, upstream.status, verdict.restMs);
+    }
+    return withinBudget(journey, verdict);
+  }
+
+  function judgeFault(journey: Journey, error: unknown): Verdict {
+    const { deadline, permit, call } = journey;
+    if (deadline.signal.aborted || !isConnectFault(error)) return { do: "hand_on" };
+    deps.onFault(permit.provider.name, call.requestId, error);
+    return withinBudget(journey, judgeNoConnection(standingOf(journey)));
+  }
+
+  /** Another key is tried whatever the budget: the pool is small, and the refused key rests. */
+  function withinBudget({ permit }: Journey, verdict: Verdict): Verdict {
+    if (verdict.do !== "again" || deps.budget.withdraw(permit.provider.origin)) return verdict;
+    return { do: "hand_on" };
+  }
+
+  function standingOf({ attempts, body, ring, tried, permit }: Journey): Standing {
+    return {
+      attempts,
+      canRepeat: body.kind !== "streamed",
+      hasOtherKey: deps.pool.hasOther(ring, tried),
+      policy: permit.provider.retry,
+      random: deps.random(),
+      nowMs: deps.clock.now(),
+    };
+  }
+
+  async function wordFault({ deadline, call, permit, hold }: Journey, error: unknown): Promise<Refusal> {
+    const hasExpired = deadline.hasExpired();
+    deadline.arm(0);
     if (hasExpired) return { code: "timeout" };
-    if (at.call.request.signal.aborted) return { code: "client_cancelled" };
-    deps.onFault(at.provider.name, at.call.requestId, error);
+    if (call.request.signal.aborted) return { code: "client_cancelled" };
     // Only where no connection came about is it certain that the provider has seen nothing.
-    if (isConnectFault(error)) await at.hold.release();
+    if (isConnectFault(error)) await hold.release();
+    else deps.onFault(permit.provider.name, call.requestId, error);
     return { code: "bad_gateway" };
   }
+}
+
+/** An answer that nobody will read; its connection is given up. */
+function discard(upstream: Response): void {
+  upstream.body?.cancel().catch(() => {}); // it may have broken by itself already
 }
 
 const thisMachine = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$)/;

@@ -99,6 +99,7 @@ export function clientHeaders(
   headers.set("x-correlation-id", arrival.correlationId);
   if (hold.remainingRequests !== undefined)
     headers.set("x-llm-proxy-remaining-requests", String(hold.remainingRequests));
+  if (reply.retries > 0) headers.set("x-llm-proxy-retries", String(reply.retries));
   if (options.timing) setTiming(headers, arrival, reply);
   return headers;
 }

@@ -1,13 +1,18 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import type { KeyRing } from "../cache/key-cache.ts";
+import { createFakeClock } from "../../test/harness/fake-clock.ts";
+import type { KeyRing, OpenKey } from "../cache/key-cache.ts";
 import { Secret } from "../secret.ts";
 import type { Body } from "./call.ts";
-import { chooseKey } from "./key-pool.ts";
+import { chooseKey, createKeyPool } from "./key-pool.ts";
 
-function ring(weights: Record<string, number>): KeyRing {
-  const keys = Object.entries(weights).map(([id, weight]) => ({ id, weight, text: new Secret(`sk-${id}`) }));
-  return { projectId: "p", keys, unreadable: 0 };
+function ring(weights: Record<string, number>): readonly OpenKey[] {
+  return Object.entries(weights).map(([id, weight]) => ({
+    id,
+    weight,
+    text: new Secret(`sk-${id}`),
+    version: `sealed-${id}`,
+  }));
 }
 
 const held = (bytes: Uint8Array): Body => ({ kind: "held", bytes: new Uint8Array(bytes) });
@@ -63,4 +68,40 @@ test("a key that goes moves only the conversations it had", () => {
     const was = chooseKey(before, body, "t")?.id;
     if (was !== "b") expect(chooseKey(after, body, "t")?.id).toBe(was as string);
   }
+});
+
+describe("a key that rests", () => {
+  function setUp(weights: Record<string, number>) {
+    const clock = createFakeClock();
+    const pool = createKeyPool({ clock });
+    const keys = ring(weights);
+    const keyRing: KeyRing = { projectId: "p", keys, unreadable: 0 };
+    const choose = (tried: string[] = []) =>
+      pool.choose(keyRing, { body: none, tokenId: "t", tried: new Set(tried) })?.id;
+    const rest = (id: string, ms: number) => pool.rest(keys.find((key) => key.id === id) as OpenKey, ms);
+    return { clock, pool, keyRing, choose, rest };
+  }
+
+  test("is not chosen until it has rested, and then serves its conversations again", () => {
+    const { clock, choose, rest } = setUp({ a: 1, b: 1 });
+    const first = choose() ?? "";
+    rest(first, 1000);
+    expect(choose()).not.toBe(first);
+    clock.advance(1000);
+    expect(choose()).toBe(first);
+  });
+  test("is chosen all the same where every key rests or was tried", () => {
+    const { choose, rest } = setUp({ a: 1, b: 1 });
+    rest("a", 1000);
+    rest("b", 1000);
+    expect(["a", "b"]).toContain(choose() ?? "");
+    expect(choose(["a"])).toBe("b");
+  });
+  test("does not rest any more when its text is replaced", () => {
+    const { pool, keyRing, rest } = setUp({ a: 1, b: 1 });
+    rest("a", 1000);
+    const replaced = keyRing.keys.map((key) => ({ ...key, version: `${key.version}-2` }));
+    expect(pool.hasOther({ ...keyRing, keys: replaced }, new Set(["b"]))).toBe(true);
+    expect(pool.hasOther(keyRing, new Set(["b"]))).toBe(false);
+  });
 });

@@ -63,6 +63,7 @@ function provider(name: string, scheme: "bearer" | "none" = "bearer"): Provider 
     allowedEndpoints: ["/*"],
     allowedMethods: ["GET", "HEAD", "POST"],
     timeouts: { requestMs: 0, responseHeaderMs: 0, streamIdleMs: 0 },
+    retry: { max: 0, onStatus: [], delayMsMax: 0 },
     paramWhitelist: new Map(),
     allowedOrigins: [],
     requiredHeaders: [],
