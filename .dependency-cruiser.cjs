@@ -13,7 +13,13 @@ const ground = [
 const domain = ["src/usage", "src/provider", "src/limit", "src/audit", "src/project", "src/token"];
 const tell = ["src/logging", "src/metrics"];
 /** The composition root, the only place that sees every room. */
-const root = ["src/app.ts", "src/app-data-plane.ts", "src/app-stores.ts", "src/app-rotation.ts"];
+const root = [
+  "src/app.ts",
+  "src/app-data-plane.ts",
+  "src/app-stores.ts",
+  "src/app-rotation.ts",
+  "src/app-housekeeping.ts",
+];
 const everything = ["src", "migrations", "web"];
 
 const mayImport = {

@@ -176,6 +176,7 @@ function createServices(
   const projectRows = createProjectRepository(database);
   const tokenRows = createTokenRepository(database);
   const usageRows = createUsageRepository(database);
+  const auditRows = createAuditRepository(database);
   const usageWriter = createUsageWriter({
     repository: usageRows,
     waitingMax: config.usageStatsBufferSize,
@@ -242,6 +243,7 @@ function createServices(
     usage,
     usageWriter,
     usageRows,
+    auditRows,
     tokenRows,
     grants,
     keys,

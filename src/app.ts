@@ -4,6 +4,7 @@ import { docsAssets } from "../web/assets.ts";
 import { referencePage } from "../web/pages/reference.tsx";
 import { createApi } from "./api/routes.ts";
 import { composeDataPlane } from "./app-data-plane.ts";
+import { startHousekeeping } from "./app-housekeeping.ts";
 import {
   newId,
   openStores,
@@ -112,16 +113,22 @@ function createLife(parts: Parts): App {
       const listeners = openListeners(loaded.config, server, logger);
       if (!listeners.ok) return listeners;
       const { main, management } = listeners.value;
-      const stopHousekeeping = startHousekeeping(loaded.config, stores, logger);
+      const stopHousekeeping = startHousekeeping({
+        config: loaded.config,
+        stores,
+        logger,
+        clock: systemClock,
+      });
       let stopping: Promise<void> | undefined;
       const stopAll = (timeoutMs: number) =>
         Promise.all([main.listener, management?.listener].map((listener) => listener?.stop(timeoutMs)));
       const stop = async () => {
         server.drain();
-        stopHousekeeping();
+        const housekeepingEnds = stopHousekeeping();
         logger.info("stopping: running requests may end", { timeout_ms: loaded.config.shutdownTimeoutMs });
         const ends = await stopAll(loaded.config.shutdownTimeoutMs);
         if (ends.includes("cut")) logger.warn("requests that had not ended in time were cut");
+        await housekeepingEnds;
         logger.info("stopped");
         await close();
       };
@@ -198,19 +205,6 @@ function openListeners(
   if (management.ok) return ok({ main: main.value, management: management.value });
   void main.value.listener.stop(0);
   return management;
-}
-
-/** Switches expired tokens off, now and then. */
-function startHousekeeping(config: Config, stores: Stores, logger: RootLogger): () => void {
-  const clean = async () => {
-    const switchedOff = await stores.tokenRows.deactivateExpired(systemClock.now());
-    if (switchedOff > 0) logger.info("expired tokens were switched off", { tokens: switchedOff });
-  };
-  if (config.tokenCleanupIntervalMs === 0) return () => {};
-  const timer = setInterval(() => {
-    clean().catch((error: unknown) => logger.error("cleaning up failed; it is tried again", { error }));
-  }, config.tokenCleanupIntervalMs);
-  return () => clearInterval(timer);
 }
 
 /** The migrations of the database that the settings name; nothing else is opened. */

@@ -29,4 +29,6 @@ export interface AuditSink {
 export interface AuditRepository extends AuditSink {
   list(filter: AuditFilter, page: Page): Promise<Listed<AuditEntry>>;
   find(id: string): Promise<AuditEntry | undefined>;
+  /** Deletes entries older than `beforeMs`, at most `limit` at once; says how many. */
+  deleteBefore(beforeMs: number, limit: number): Promise<number>;
 }

@@ -64,6 +64,8 @@ function row(env: string, kind: Kind<unknown>, rest: Rest & { readonly default?:
 }
 
 const everybody: readonly Group[] = ["server", "client", "store", "chat", "setup"];
+/** A hundred years. */
+const retentionMsMax = 876_000 * 3_600_000;
 const opensStore: readonly Group[] = ["server", "store", "setup"];
 
 /**
@@ -156,7 +158,15 @@ export const settings = {
   }),
   tokenCleanupIntervalMs: row("TOKEN_CLEANUP_INTERVAL", duration(), {
     default: "1h",
-    about: "How often expired tokens are switched off; 0 is never.",
+    about: "How often expired tokens are switched off (0: never) and old records deleted (0: hourly).",
+  }),
+  usageRetentionMs: row("USAGE_RETENTION", duration({ max: retentionMsMax }), {
+    default: "2160h",
+    about: "How long usage records are kept; 0 is for ever.",
+  }),
+  auditRetentionMs: row("AUDIT_RETENTION", duration({ max: retentionMsMax }), {
+    default: "0",
+    about: "How long the audit trail is kept in the database; 0 is for ever. The file is never cut.",
   }),
 
   // Providers

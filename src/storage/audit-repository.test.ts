@@ -58,6 +58,16 @@ test("a batch is kept whole or not at all", async () => {
   expect(await found({})).toEqual(["a"]);
 });
 
+test("entries that are too old are deleted, the oldest first, and none that is not", async () => {
+  const entries = [5, 1, 3, 9].map((atMs) => anEntry(`${atMs}`, { atMs }));
+  const { audit, found } = await repository(...entries);
+  expect(await audit.deleteBefore(9, 2)).toBe(2);
+  expect(await found({})).toEqual(["9", "5"]);
+  expect(await audit.deleteBefore(9, 2)).toBe(1);
+  expect(await audit.deleteBefore(9, 2)).toBe(0);
+  expect(await found({})).toEqual(["9"]);
+});
+
 const exact: AuditFilter[] = [
   { action: "token.validate" },
   { clientIp: "10.0.0.1" },

@@ -63,6 +63,17 @@ export function createAuditRepository(database: Database): AuditRepository {
       const row = await database.first<AuditRow>(`SELECT ${columns} FROM audit_events WHERE id = ?`, [id]);
       return row && toEntry(row);
     },
+
+    async deleteBefore(beforeMs, limit) {
+      const [deleted = 0] = await database.write([
+        {
+          sql: `DELETE FROM audit_events WHERE seq IN
+                  (SELECT seq FROM audit_events WHERE timestamp < ? ORDER BY timestamp LIMIT ?)`,
+          values: [beforeMs, limit],
+        },
+      ]);
+      return deleted;
+    },
   };
 }
 

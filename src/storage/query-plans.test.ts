@@ -45,6 +45,7 @@ const questions: [string, (database: Database) => Promise<unknown>][] = [
   ],
   ["usage of a request", (database) => createUsageRepository(database).find("r")],
   ["old usage", (database) => createUsageRepository(database).deleteBefore(1, 10)],
+  ["old audit entries", (database) => createAuditRepository(database).deleteBefore(1, 10)],
   ["an audit entry", (database) => createAuditRepository(database).find("a")],
   ["audit of a project", (database) => createAuditRepository(database).list({ projectId: "p" }, page)],
   ["audit of a token", (database) => createAuditRepository(database).list({ tokenId: "t" }, page)],

@@ -4,7 +4,7 @@ import { openStore } from "../../test/harness/store.ts";
 import type { UsageRecord } from "../usage/record.ts";
 import type { UsageFilter } from "../usage/repository.ts";
 import { createProjectRepository } from "./project-repository.ts";
-import { deleteUsageBefore } from "./retention.ts";
+import { deleteOld } from "./retention.ts";
 import { createTokenRepository } from "./token-repository.ts";
 import { createUsageRepository } from "./usage-repository.ts";
 
@@ -99,6 +99,8 @@ test("records that are too old are deleted in steps, and none that is not", asyn
   const records = Array.from({ length: 1_203 }, (_, index) => aRecord(`${index}`, { atMs: index }));
   const { usage, found } = await repository(...records);
   expect(await usage.deleteBefore(1_200, 100)).toBe(100);
-  expect(await deleteUsageBefore(usage, 1_200)).toBe(1_100);
+  const aborted = AbortSignal.abort();
+  expect(await deleteOld(usage, 1_200, aborted)).toBe(100);
+  expect(await deleteOld(usage, 1_200, new AbortController().signal)).toBe(1_000);
   expect(await found({})).toEqual(["1202", "1201", "1200"]);
 });
