@@ -35,6 +35,10 @@ interface Journey {
   readonly deadline: Deadline;
   readonly tried: Set<string>;
   attempts: number;
+  /** Those of the attempts that the policy allowed; moves to another key are not among them. */
+  repeats: number;
+  /** Whether an answer has come, be it one that was not handed on. */
+  wasAnswered: boolean;
 }
 
 /**
@@ -51,7 +55,8 @@ export function createForward(deps: ForwardDeps) {
       return fail({ code: "upstream_auth_error" });
     }
     const deadline = createDeadline(call.request.signal, isLimited(provider));
-    const journey: Journey = { call, permit, body, hold, ring, deadline, tried: new Set(), attempts: 0 };
+    const counts = { attempts: 0, repeats: 0, wasAnswered: false };
+    const journey: Journey = { call, permit, body, hold, ring, deadline, tried: new Set(), ...counts };
     deps.budget.deposit(provider.origin);
     for (;;) {
       const { tried } = journey;
@@ -62,11 +67,15 @@ export function createForward(deps: ForwardDeps) {
         : judgeFault(journey, attempt.error);
       if (verdict.do === "hand_on")
         return attempt.ok ? attempt : fail(await wordFault(journey, attempt.error));
-      if (attempt.ok) discard(attempt.value.upstream);
+      if (attempt.ok) {
+        journey.wasAnswered = true;
+        discard(attempt.value.upstream);
+      }
       deps.onRetry(provider.name);
       deadline.arm(0);
       if (verdict.do === "again") {
         tried.clear();
+        journey.repeats++;
         await pause(verdict.delayMs, deadline.signal);
       }
     }
@@ -95,6 +104,10 @@ export function createForward(deps: ForwardDeps) {
           ...(thisMachine.test(provider.origin) && { proxy: false }),
         } as RequestInit,
       );
+      if (!isStatus(upstream.status)) {
+        discard(upstream);
+        return fail(new Error(`the provider answered with ${upstream.status}, which is no status of HTTP`));
+      }
       const answeredAtMs = deps.clock.now();
       const retries = journey.attempts - 1;
       return ok({ upstream, keyId: key?.id ?? "", sentAtMs, answeredAtMs, deadline, retries });
@@ -126,9 +139,9 @@ export function createForward(deps: ForwardDeps) {
     return { do: "hand_on" };
   }
 
-  function standingOf({ attempts, body, ring, tried, permit }: Journey): Standing {
+  function standingOf({ repeats, body, ring, tried, permit }: Journey): Standing {
     return {
-      attempts,
+      attempts: repeats + 1,
       canRepeat: body.kind !== "streamed",
       hasOtherKey: deps.pool.hasOther(ring, tried),
       policy: permit.provider.retry,
@@ -137,14 +150,15 @@ export function createForward(deps: ForwardDeps) {
     };
   }
 
-  async function wordFault({ deadline, call, permit, hold }: Journey, error: unknown): Promise<Refusal> {
+  async function wordFault(journey: Journey, error: unknown): Promise<Refusal> {
+    const { deadline, call, permit, hold, wasAnswered } = journey;
     const hasExpired = deadline.hasExpired();
     deadline.arm(0);
     if (hasExpired) return { code: "timeout" };
     if (call.request.signal.aborted) return { code: "client_cancelled" };
     // Only where no connection came about is it certain that the provider has seen nothing.
-    if (isConnectFault(error)) await hold.release();
-    else deps.onFault(permit.provider.name, call.requestId, error);
+    if (!isConnectFault(error)) deps.onFault(permit.provider.name, call.requestId, error);
+    else if (!wasAnswered) await hold.release();
     return { code: "bad_gateway" };
   }
 }
@@ -152,6 +166,11 @@ export function createForward(deps: ForwardDeps) {
 /** An answer that nobody will read; its connection is given up. */
 function discard(upstream: Response): void {
   upstream.body?.cancel().catch(() => {}); // it may have broken by itself already
+}
+
+/** RFC 9110, 15; others cannot be handed on. An informational one never comes here. */
+function isStatus(status: number): boolean {
+  return status >= 200 && status <= 599;
 }
 
 const thisMachine = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$)/;

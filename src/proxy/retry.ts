@@ -9,7 +9,7 @@ export type Verdict =
 
 /** Where a request stands when an attempt has failed. */
 export interface Standing {
-  /** Attempts made, this one included. */
+  /** Attempts made, this one included; moves to another key do not count. */
   readonly attempts: number;
   /** The body is held or there is none: it can be sent again. */
   readonly canRepeat: boolean;

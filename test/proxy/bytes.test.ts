@@ -324,6 +324,8 @@ describe("statuses", () => {
   const broken: [string, string][] = [
     ["no HTTP at all", "hello\r\n\r\n"],
     ["a status of two digits", "HTTP/1.1 99 x\r\n\r\n"],
+    ["a status below all answers", "HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n"],
+    ["a status past all classes", "HTTP/1.1 600 x\r\nContent-Length: 0\r\n\r\n"],
     [
       "101 that nobody asked for (HTP-109)",
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",

@@ -70,6 +70,17 @@ describe("by policy", () => {
     expect((second?.headAtMs ?? 0) - (first?.headAtMs ?? 0)).toBeGreaterThanOrEqual(39);
   });
 
+  test("a move to another key is none of the attempts that the policy counts", async () => {
+    await using lab = await openLab({ providers: patient.replace("max: 2", "max: 1") });
+    const project = await lab.app.newProject({ provider: "patient", api_key: "sk-first-0123456789" });
+    await lab.app.manage("POST", `/projects/${project.id}/keys`, { api_key: "sk-second-0123456789" });
+    const { token } = await lab.app.newToken(project.id);
+    lab.upstream.answerNext(replyJson({}, 401));
+    lab.upstream.answerNext(replyJson({}, 503, [["Retry-After-Ms", "1"]]));
+    const answer = await lab.call("/v1/x", { token, body: "{}" });
+    expect([answer.status, headerValue(answer.headers, "x-llm-proxy-retries")]).toEqual([200, "2"]);
+  });
+
   test("a pause that is too long is the caller's to make", async () => {
     await using lab = await openLab({ providers: patient });
     const { token } = await lab.app.newToken((await lab.app.newProject({ provider: "patient" })).id);
