@@ -17,6 +17,8 @@ interface RelayDeps {
   readonly dialect: Dialect;
   readonly deadline: Deadline;
   readonly timeouts: ProviderTimeouts;
+  /** From sending the request until the answer's headers, ms: it counts for the limit of a whole answer. */
+  readonly spentMs: number;
   /** Called exactly once. */
   readonly onEnd: (end: End) => void;
 }
@@ -38,8 +40,9 @@ type Chunk = Awaited<ReturnType<Reader["read"]>>;
  * at a border between events. The client's going away closes the provider's connection.
  */
 export async function relay(upstream: Response, deps: RelayDeps): Promise<Relayed> {
-  const isStream = isEventStream(upstream);
-  deps.deadline.arm(isStream ? deps.timeouts.streamIdleMs : deps.timeouts.requestMs);
+  const { requestMs, streamIdleMs } = deps.timeouts;
+  const isFlowing = isEventStream(upstream) || !upstream.headers.has("content-length");
+  deps.deadline.arm(isFlowing ? streamIdleMs : requestMs && Math.max(1, requestMs - deps.spentMs));
   if (upstream.body === null || deps.arrival.request.method === "HEAD") {
     deps.deadline.arm(0);
     deps.onEnd({ outcome: "complete", bytes: 0 });
@@ -59,7 +62,7 @@ export async function relay(upstream: Response, deps: RelayDeps): Promise<Relaye
       return whole;
     }
   }
-  return streamed(reader, first, isStream, deps);
+  return streamed({ reader, first, isFlowing, isEvents: isEventStream(upstream) }, deps);
 }
 
 /** Whether an answer is read while it is made (WHATWG HTML, 9.2). */
@@ -81,7 +84,15 @@ async function wholeAtOnce(
   return chunk?.value?.byteLength === length ? chunk.value : undefined;
 }
 
-function streamed(reader: Reader, first: Promise<Chunk>, isStream: boolean, deps: RelayDeps): ReadableStream {
+interface Source {
+  readonly reader: Reader;
+  readonly first: Promise<Chunk>;
+  /** Made while it is read, so that its length is unknown: only silence is limited (contract 2.10). */
+  readonly isFlowing: boolean;
+  readonly isEvents: boolean;
+}
+
+function streamed({ reader, first, isFlowing, isEvents }: Source, deps: RelayDeps): ReadableStream {
   const { request } = deps.arrival;
   let pending: Promise<Chunk> | undefined = first;
   let bytes = 0;
@@ -106,15 +117,13 @@ function streamed(reader: Reader, first: Promise<Chunk>, isStream: boolean, deps
             controller.close();
             return;
           }
-          if (isStream) {
-            deps.deadline.arm(deps.timeouts.streamIdleMs);
-            tail.push(chunk.value);
-          }
+          if (isFlowing) deps.deadline.arm(deps.timeouts.streamIdleMs);
+          if (isEvents) tail.push(chunk.value);
           bytes += chunk.value.byteLength;
           controller.enqueue(chunk.value);
         } catch (error) {
           const outcome = outcomeOf(deps.deadline, request.signal);
-          const mayTell = isStream && tail.isEventBorder() && !tail.isAtItsEnd();
+          const mayTell = isEvents && tail.isEventBorder() && !tail.isAtItsEnd();
           const event = mayTell ? lastWord(outcome, deps) : undefined;
           end(outcome);
           if (event !== undefined) {

@@ -78,6 +78,13 @@ describe("after it the connection is cut (TMO-107)", () => {
     expect(answer.complete).toBe(false);
     expect(await lab.outcomes(1)).toEqual(["upstream_timeout"]);
   });
+
+  test("what the headers took counts for it", async () => {
+    await using lab = await openTimedLab("request: 400ms");
+    const rest = [pause(250), write("xx")];
+    lab.upstream.answerNext([readBody(), pause(250), write(head(200, [["Content-Length", "2"]])), ...rest]);
+    expect((await lab.timed("/v1/models")).complete).toBe(false);
+  });
 });
 
 describe("what moves is not cut", () => {
@@ -88,6 +95,20 @@ describe("what moves is not cut", () => {
     const answer = await lab.timed("/v1/chat/completions");
     expect([answer.complete, answer.body.text().split("\n\n").length]).toEqual([true, 11]);
     expect(await lab.outcomes(1)).toEqual(["complete"]);
+  });
+
+  test("lines of JSON, or anything else whose length nobody knows (contract 2.10)", async () => {
+    await using lab = await openTimedLab("request: 200ms, stream_idle: 300ms");
+    const ndjson = head(200, [
+      ["Content-Type", "application/x-ndjson"],
+      ["Transfer-Encoding", "chunked"],
+    ]);
+    const paced = Array.from({ length: 8 }, (_, n) => [pause(50), write(chunk(`{"n":${n}}\n`))]).flat();
+    lab.upstream.answer([readBody(), write(ndjson), ...paced, write(chunk(""))]);
+    expect((await lab.timed("/api/chat")).complete).toBe(true);
+    lab.upstream.answer([readBody(), write(ndjson, chunk("{}\n")), hold()]);
+    expect((await lab.timed("/api/chat")).complete).toBe(false);
+    expect(await lab.outcomes(2)).toEqual(["complete", "upstream_timeout"]);
   });
 
   test("a silence without limits, before and after the first byte", async () => {
