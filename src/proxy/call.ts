@@ -48,8 +48,9 @@ export type Body =
 export interface Hold {
   /** Requests left of `max_requests`; undefined where there is no such limit. */
   readonly remainingRequests: number | undefined;
-  /** Gives it back: the provider was never reached. */
+  /** Gives it back: the provider was never reached. A second call does nothing. */
   release(): Promise<void>;
+  isReleased(): boolean;
 }
 
 /** 5 The provider's answer, before its body has passed. */

@@ -6,7 +6,7 @@ import { redact } from "../logging/redact.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { Outcome, UsageRecord } from "../usage/record.ts";
-import type { Arrival, Body, Permit, Reply } from "./call.ts";
+import type { Arrival, Body, Hold, Permit, Reply } from "./call.ts";
 import { type Refusal, wordings } from "./refuse.ts";
 import type { End } from "./relay.ts";
 
@@ -17,6 +17,7 @@ export interface Trace {
   provider?: Provider | undefined;
   permit?: Permit;
   body?: Body;
+  hold?: Hold;
   reply?: Reply;
   isStream?: boolean;
   refusal?: Refusal;
@@ -104,7 +105,7 @@ export function createEmit(deps: EmitDeps): Emit {
       const record = toRecord(trace, deps.clock.monotonic());
       deps.metrics.requestEnded(record);
       if (trace.grant !== undefined) {
-        const wasForwarded = trace.reply !== undefined;
+        const wasForwarded = trace.hold?.isReleased() === false;
         deps.usage.append(record, wasForwarded && trace.grant.token.maxRequests === null);
       }
       if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);

@@ -49,7 +49,6 @@ export function createPipeline(step: Steps): DataPlane {
     step.emit.started(arrival);
     const leave = step.enter();
     const trace: Trace = { arrival };
-    let held: Hold | undefined;
     let isEnded = false;
     const end = (): void => {
       if (isEnded) return;
@@ -89,7 +88,7 @@ export function createPipeline(step: Steps): DataPlane {
 
       const hold = await step.limit(permit.value);
       if (!hold.ok) return turnAway(hold.error);
-      held = hold.value;
+      trace.hold = hold.value;
 
       const reply = await step.forward(call.value, permit.value, body.value, hold.value);
       if (!reply.ok) return turnAway(reply.error);
@@ -116,7 +115,7 @@ export function createPipeline(step: Steps): DataPlane {
     } catch (fault) {
       // Only a fault of ours before the provider was asked gives the request back.
       if (trace.reply === undefined)
-        await held?.release().catch((again: unknown) => step.unexpected(again, arrival));
+        await trace.hold?.release().catch((again: unknown) => step.unexpected(again, arrival));
       return turnAway(step.unexpected(fault, arrival));
     }
   };

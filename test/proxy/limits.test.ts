@@ -101,6 +101,20 @@ test("tokens without a limit are counted as well: the figure is right as soon as
   expect(Date.parse(json.last_used_at)).toBeGreaterThan(Date.now() - 60_000);
 });
 
+test("a token without a limit is counted as one with it: where the provider was reached, answer or not", async () => {
+  const counted = async (provider: string) => {
+    const project = await lab.app.newProject({ provider });
+    const { token, id } = await lab.app.newToken(project.id);
+    await lab.call("/v1/x", { token, body: "{}" });
+    return (await lab.app.manage("GET", `/tokens/${id}`)).json.request_count;
+  };
+  lab.upstream.answerNext([readBody(), hold()]);
+  expect(await counted("slow")).toBe(1);
+  lab.upstream.answerNext([readBody(), fin()]);
+  expect(await counted("lab")).toBe(1);
+  expect(await counted("away")).toBe(0);
+});
+
 test("MAX_CONCURRENT_REQUESTS bounds what is under way; streams keep their place till their end", async () => {
   await using bounded = await openLab({ env: { MAX_CONCURRENT_REQUESTS: "3" } });
   bounded.upstream.answer([readBody(), hold()]);
