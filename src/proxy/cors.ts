@@ -47,8 +47,10 @@ export function createCors(settings: CorsSettings) {
       return new Response(null, { status: 204, headers });
     },
 
-    /** Lets the page read an answer; its origin has been allowed before. */
-    expose(headers: Headers, origin: string): void {
+    /** Lets the page read an answer, a refusal too, where its origin may call the provider. */
+    expose(headers: Headers, { request }: Arrival, provider: Provider): void {
+      const origin = request.headers.get("origin");
+      if (origin === null || !mayOrigin(provider, origin)) return;
       headers.set("access-control-allow-origin", origin);
       headers.set("access-control-expose-headers", exposed);
       headers.append("vary", "Origin");

@@ -62,7 +62,9 @@ export function createPipeline(step: Steps): DataPlane {
       const dialect = trace.provider
         ? dialectOf(trace.provider.dialect)
         : guessDialect(arrival.path, request.headers);
-      return refusalResponse(refusal, arrival, dialect);
+      const response = refusalResponse(refusal, arrival, dialect);
+      step.cors.expose(response.headers, arrival, trace.provider ?? step.preflightProvider(arrival.path));
+      return response;
     };
     if (leave === undefined) return turnAway({ code: "overloaded" });
 
@@ -98,8 +100,7 @@ export function createPipeline(step: Steps): DataPlane {
       trace.isStream = isEventStream(upstream);
       if (trace.isStream) step.emit.streamStarted();
       const headers = clientHeaders(arrival, reply.value, hold.value, { timing: step.timingHeaders });
-      const origin = request.headers.get("origin");
-      if (origin !== null) step.cors.expose(headers, origin);
+      step.cors.expose(headers, arrival, permit.value.provider);
       const relayed = await relay(upstream, {
         arrival,
         deadline,

@@ -243,9 +243,19 @@ describe("origins, required headers and CORS", () => {
     const answer = await lab.call("/v1/models", { token, headers });
     expect(codeOf(answer)).toBe(code as string);
     if (code === "header_required") expect(jsonOf(answer).error.message).toContain("x-team");
+    // a page must be able to read what it has to mend
     expect(headerValues(answer.headers, "access-control-allow-origin")).toEqual(
-      code === undefined ? ["https://app.example"] : [],
+      code === undefined || code === "header_required" ? ["https://app.example"] : [],
     );
+  });
+
+  test("a refused token can be told from a network error by a page whose origin may call", async () => {
+    const from = async (target: string, origin: string) => {
+      const { headers } = await lab.call(target, { token: "sk-wt-typo", headers: [["Origin", origin]] });
+      return headerValues(headers, "access-control-allow-origin");
+    };
+    expect(await from("/v1/models", "https://any.example")).toEqual(["https://any.example"]);
+    expect(await from("/strict/v1/models", "https://evil.example")).toEqual([]);
   });
 
   test("an answer to a page names its origin and what it may read", async () => {
