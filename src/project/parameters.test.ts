@@ -54,6 +54,24 @@ describe("param_whitelist", () => {
     for (const fields of [[["model", "gpt-4o-mini"]], [], [["other", "x"]]] as [string, string][][])
       expect(check(fields).ok).toBe(true);
   });
+  test.each(["Model", "MODEL", "mODEL"])("checks %p as model: some providers read it so", (name) => {
+    expect(check([[name, "gpt-3"]])).toMatchObject({ error: { code: "param_not_allowed" } });
+    expect(check([[name, "gpt-4o"]]).ok).toBe(true);
+    const both: [string, string][] = [
+      ["model", "gpt-4o"],
+      [name, "gpt-4o"],
+    ];
+    expect(check(both)).toMatchObject({ error: { code: "invalid_request_body" } });
+  });
+  test("knows the letters that fold to ASCII", () => {
+    const one = (listed: string, name: string) =>
+      checkParameters([{ name, scalar: "x" }], new Map([[listed, ["y"]]])).ok;
+    expect([one("task", "ta\u017fk"), one("task", "tas\u212a"), one("task", "tasc")]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
   test("refuses another value and says which are allowed", () => {
     expect(check([["model", "gpt-3"]])).toMatchObject({
       error: { code: "param_not_allowed", name: "model", value: "gpt-3", allowed: ["gpt-4o", "gpt-4o-*"] },

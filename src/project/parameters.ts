@@ -18,23 +18,30 @@ export interface Field {
 /**
  * Checks the fields of a body against `param_whitelist` (contract 2.4). What is not listed, or listed and absent,
  * passes. A listed name that comes twice or holds no scalar is refused: which one counts is the provider's guess.
+ * `Model` is checked as `model`: there are providers that read names in any case (Go's encoding/json, as in Ollama).
  */
 export function checkParameters(
   fields: readonly Field[],
   allowed: ReadonlyMap<string, readonly string[]>,
 ): Result<undefined, ParameterReason> {
+  const listed = new Map([...allowed].map(([name, patterns]) => [fold(name), patterns]));
   const seen = new Set<string>();
   for (const { name, scalar } of fields) {
-    const patterns = allowed.get(name);
+    const patterns = listed.get(fold(name));
     if (patterns === undefined) continue;
-    if (seen.has(name)) return fail({ code: "invalid_request_body", detail: `${name} is given twice` });
-    seen.add(name);
+    if (seen.has(fold(name))) return fail({ code: "invalid_request_body", detail: `${name} is given twice` });
+    seen.add(fold(name));
     if (scalar === undefined)
       return fail({ code: "invalid_request_body", detail: `${name} must be a single value` });
     if (!patterns.some((pattern) => matchesGlob(pattern, scalar)))
       return fail({ code: "param_not_allowed", name, value: scalar.slice(0, 100), allowed: patterns });
   }
   return ok(undefined);
+}
+
+/** Upper case first: it brings the long s and the Kelvin sign, which such readers take for s and k, to ASCII as well. */
+function fold(name: string): string {
+  return name.toUpperCase().replaceAll("\u212a", "K");
 }
 
 /**
