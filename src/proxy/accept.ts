@@ -35,14 +35,22 @@ function isCredential(text: string): boolean {
 
 /** Gives the query without our tokens in `key=`, every other byte as it was, and adds them to `found`. */
 function takeKeys(query: string, found: Set<string>): string {
-  if (!query.includes("key=sk-")) return query;
+  if (!query.includes("key=")) return query;
   const kept = query
     .slice(1)
     .split("&")
     .filter((pair) => {
-      const isOurs = pair.startsWith("key=") && looksLikeToken(pair.slice(4));
-      if (isOurs) found.add(pair.slice(4));
+      const key = pair.startsWith("key=") ? decode(pair.slice(4)) : "";
+      const isOurs = looksLikeToken(key);
+      if (isOurs) found.add(key);
       return !isOurs;
     });
   return kept.length === 0 ? "" : `?${kept.join("&")}`;
+}
+
+/** Percent-encodings resolved where they are right; a token has none, but a client may encode its dashes. */
+function decode(text: string): string {
+  return text.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }

@@ -73,6 +73,12 @@ describe("where a token may stand", () => {
     expect(lab.upstream.requests.at(-1)?.target).toBe("/v1/models?key=AIza-theirs&a=%2B+b&&x");
   });
 
+  test("?key= with a token percent-encoded is the token all the same", async () => {
+    const encoded = lab.token.replaceAll("-", "%2d").replaceAll("_", "%5F");
+    expect((await lab.call(`/v1/models?a=1&key=${encoded}`, { token: "" })).status).toBe(200);
+    expect(lab.upstream.requests.at(-1)?.target).toBe("/v1/models?a=1");
+  });
+
   test("only the token leaves the query, every other byte stays", async () => {
     await lab.call(`/v1/files?a=1&key=${lab.token}&b=%20+&&c`, { token: "" });
     expect(lab.upstream.requests.at(-1)?.target).toBe("/v1/files?a=1&b=%20+&&c");
