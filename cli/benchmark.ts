@@ -6,7 +6,7 @@ import { type Load, type LoadWatch, type Sample, sendLoad } from "./benchmark-lo
 import { isSuccess, renderReport, summarise } from "./benchmark-report.ts";
 import { readChatSettings } from "./chat-settings.ts";
 import { warner } from "./config-flags.ts";
-import { type CliIo, CommandError, processIo, UsageError } from "./output.ts";
+import { type CliIo, CommandError, UsageError } from "./output.ts";
 import { raiseLimit } from "./server-reexec.ts";
 
 /** What is measured and how it is told. */
@@ -216,8 +216,7 @@ export const benchmark = defineCommand({
       description: "Show one answer of each status, without the token",
     },
   },
-  run: ({ args }) => {
-    const io = processIo();
+  run: ({ args, data: io }) => {
     const options = readBenchmarkOptions(args, io);
     // what the runtime holds back would be measured as latency
     if (options.load.concurrency > RUNTIME_REQUESTS_MAX) {

@@ -6,7 +6,7 @@ import type { Config } from "../src/config/settings.ts";
 import { readChatSettings } from "./chat-settings.ts";
 import { type ChatEndpoint, type ChatMessage, takeTurn } from "./chat-turn.ts";
 import { argsOf, readFlags } from "./config-flags.ts";
-import { type CliIo, CommandError, processIo, UsageError } from "./output.ts";
+import { type CliIo, CommandError, UsageError } from "./output.ts";
 
 /** The settings that a conversation reads, and its one message. */
 export type ChatOptions = Pick<
@@ -180,8 +180,6 @@ export const chat = defineCommand({
       description: "Ask this one message, print the answer and leave; - reads it from stdin",
     },
   },
-  run: ({ args }) => {
-    const io = processIo();
-    return runChat({ ...readChatSettings(readFlags("chat", args), io), message: args.message }, io);
-  },
+  run: ({ args, data: io }) =>
+    runChat({ ...readChatSettings(readFlags("chat", args), io), message: args.message }, io),
 });

@@ -33,6 +33,16 @@ describe("CLI-102: exit codes, and what goes where", () => {
     });
   });
 
+  test.each(["chat -m hello", "benchmark --base-url http://127.0.0.1:1 --endpoint /v1/x"])(
+    "%s reads the environment that it is given",
+    async (line) => {
+      const environment = { PROXY_TOKEN: "sk-wt-example", PROXY_URL: "http://127.0.0.1:1" };
+      const { code, err } = await run(line, { environment });
+      expect(code).toBe(1);
+      expect(err).not.toContain("No token");
+    },
+  );
+
   test("version tells people the same", async () => {
     const { out } = await run("version");
     expect(out).toMatch(

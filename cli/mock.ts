@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../src/clock.ts";
 import { type Address, formatAddress, parseAddress, parseDuration } from "../src/config/units.ts";
 import { createMock } from "../src/mock/mock.ts";
 import { Secret } from "../src/secret.ts";
-import { type CliIo, CommandError, processIo, UsageError } from "./output.ts";
+import { type CliIo, CommandError, UsageError } from "./output.ts";
 
 /** How the stand-in provider is served. */
 export interface MockServeOptions {
@@ -120,10 +120,10 @@ export const mock = defineCommand({
     },
     quiet: { type: "boolean", default: false, description: "No line for each request" },
   },
-  run: async ({ args }) => {
+  run: async ({ args, data: io }) => {
     const stop = new AbortController();
     const end = (): void => stop.abort();
     process.once("SIGTERM", end).once("SIGINT", end);
-    await runMock(readMockOptions(args), processIo(), stop.signal);
+    await runMock(readMockOptions(args), io, stop.signal);
   },
 });
