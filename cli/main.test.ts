@@ -33,7 +33,7 @@ describe("CLI-102: exit codes, and what goes where", () => {
     });
   });
 
-  test.each(["chat -m hello", "benchmark --base-url http://127.0.0.1:1 --endpoint /v1/x"])(
+  test.each(["chat -m hello", "benchmark --base-url http://127.0.0.1:1 --endpoint /v1/x --json {}"])(
     "%s reads the environment that it is given",
     async (line) => {
       const environment = { PROXY_TOKEN: "sk-wt-example", PROXY_URL: "http://127.0.0.1:1" };
