@@ -44,8 +44,8 @@ export function createAuthorise(deps: AuthoriseDeps) {
     const decoded = readDecoded(path);
     if (!decoded.ok) return { code: decoded.error };
     const isAllowed = mayCall.get(provider.name);
-    if (!isAllowed?.(path) || (decoded.value !== path && !isAllowed(decoded.value)))
-      return { code: "endpoint_not_found" };
+    const readings = new Set([path, decoded.value, withOneSlash(path)]);
+    if (isAllowed === undefined || ![...readings].every(isAllowed)) return { code: "endpoint_not_found" };
     const origin = headers.get("origin");
     if (origin !== null && !deps.mayOrigin(provider, origin)) return { code: "origin_not_allowed" };
     const missing = provider.requiredHeaders.find((name) => !headers.has(name));
@@ -61,6 +61,11 @@ export function createAuthorise(deps: AuthoriseDeps) {
     const refusal = check(call, choice);
     return refusal === undefined ? ok({ ...choice, grant }) : fail({ ...refusal, chosen: choice.provider });
   };
+}
+
+/** The reading of `fetch`, which takes several slashes at the start for one. */
+function withOneSlash(path: string): string {
+  return path.replace(/^\/{2,}/, "/");
 }
 
 interface Choice {

@@ -52,8 +52,8 @@ export async function relay(upstream: Response, deps: RelayDeps): Promise<Relaye
   const first = reader.read();
   first.catch(() => {}); // heard where it is awaited; till then it must not count as unhandled
   const length = Number(upstream.headers.get("content-length") ?? Number.NaN);
-  // Without a type the runtime would invent one for bytes, and for a stream it does not.
-  if (length <= wholeBytesMax && upstream.headers.has("content-type")) {
+  // Without a type, or with an empty one, the runtime would add its own to bytes, and to a stream it does not.
+  if (length <= wholeBytesMax && upstream.headers.get("content-type")) {
     const whole = await wholeAtOnce(first, length);
     if (whole !== undefined) {
       deps.deadline.arm(0);
