@@ -11,6 +11,7 @@ import { createArrive } from "./proxy/arrive.ts";
 import { createAuthenticate } from "./proxy/authenticate.ts";
 import { createAuthorise } from "./proxy/authorise.ts";
 import { createReadBody } from "./proxy/body.ts";
+import { createBreaker } from "./proxy/breaker.ts";
 import { createCors } from "./proxy/cors.ts";
 import { createEmit } from "./proxy/emit.ts";
 import { createForward } from "./proxy/forward.ts";
@@ -40,6 +41,17 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     allowedHeaders: config.corsAllowedHeaders,
     maxAgeS: config.corsMaxAgeS,
   });
+  const named = (origin: string) => [...providers.byName.values()].filter((each) => each.origin === origin);
+  for (const name of providers.byName.keys()) metrics.circuitChanged(name, false);
+  const breaker = createBreaker({
+    clock: systemClock,
+    failuresMin: config.circuitBreakerThreshold,
+    cooldownMs: config.circuitBreakerCooldownMs,
+    onChange(origin, isOpen) {
+      for (const { name } of named(origin)) metrics.circuitChanged(name, isOpen);
+      logger.warn(isOpen ? "a circuit opened: the host keeps failing" : "a circuit closed again", { origin });
+    },
+  });
   const grants = {
     ...stores.grants,
     find(hash: string) {
@@ -63,6 +75,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       keys: stores.keys,
       pool: createKeyPool({ clock: systemClock }),
       budget: createRetryBudget(),
+      breaker,
       random: Math.random,
       clock: systemClock,
       version,

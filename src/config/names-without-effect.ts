@@ -21,10 +21,6 @@ const reasons: readonly { readonly names: string; readonly instead: string }[] =
     instead: "rate limits by setting are not in this version yet; give tokens a max_requests",
   },
   {
-    names: "CIRCUIT_BREAKER_THRESHOLD CIRCUIT_BREAKER_COOLDOWN",
-    instead: "the circuit breaker is not in this version yet",
-  },
-  {
     names: "ADMIN_UI_LISTEN_ADDR ADMIN_UI_API_BASE_URL",
     instead:
       "the admin pages are to live in the server; use MANAGEMENT_LISTEN_ADDR for a listener of their own",

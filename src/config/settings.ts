@@ -187,6 +187,15 @@ export const settings = {
     default: "0",
     about: "`timeouts.request` of providers that set none; 0 is no limit. Never cuts a flowing stream.",
   }),
+  circuitBreakerThreshold: row("CIRCUIT_BREAKER_THRESHOLD", integer(), {
+    default: "5",
+    about:
+      "Failed calls to a host within 30 s, half of all at the least, after which it is left alone; 0 is never.",
+  }),
+  circuitBreakerCooldownMs: row("CIRCUIT_BREAKER_COOLDOWN", duration(), {
+    default: "30s",
+    about: "How long a host is left alone before one request tries it again.",
+  }),
   corsAllowedOrigins: row("CORS_ALLOWED_ORIGINS", list("origins", checkOrigin), {
     default: "*",
     about: "`allowed_origins` of providers that set none; `*` is any.",

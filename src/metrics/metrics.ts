@@ -40,6 +40,8 @@ export interface Metrics {
   managementEnded(status: number): void;
   /** A call to a provider is made once more. */
   upstreamRetried(provider: string): void;
+  /** The circuit of the provider's host opened or closed. */
+  circuitChanged(provider: string, isOpen: boolean): void;
   /** A provider key is left alone for a while because of this status. */
   keySetAside(provider: string, status: number): void;
   usageFlushFailed(): void;
@@ -109,6 +111,7 @@ export function createMetrics({ version, clock, logLinesDropped }: MetricsDeps):
     },
     managementEnded: count,
     upstreamRetried: (provider) => told.retries.inc({ provider }),
+    circuitChanged: (provider, isOpen) => told.circuitOpen.set({ provider }, isOpen ? 1 : 0),
     keySetAside: (provider, status) => told.keysSetAside.inc({ provider, status }),
     usageFlushFailed: () => told.usageFlushFailures.inc(),
     usageDropped: (records) => told.usageDropped.inc(records),
@@ -189,6 +192,12 @@ function declareCounters(registry: Registry) {
     duration: seconds("request_duration", "From the request's arrival to the end of its answer."),
     ttfb: seconds("upstream_ttfb", "From the request's arrival to the provider's first byte."),
     retries: counter("upstream_retries_total", "Calls to a provider that were made once more.", ["provider"]),
+    circuitOpen: new Gauge({
+      name: "llm_proxy_circuit_open",
+      help: "1 while the circuit of the provider's host is open.",
+      labelNames: ["provider"],
+      registers,
+    }),
     keysSetAside: counter(
       "provider_keys_set_aside_total",
       "Times a provider key was left alone for a while, by the status that was the cause.",

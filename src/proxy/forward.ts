@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { joinPath } from "../project/policy.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
+import type { Breaker, Health } from "./breaker.ts";
 import type { Body, Call, Deadline, Hold, Permit, Reply } from "./call.ts";
 import { createDeadline, pause } from "./deadline.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
@@ -15,6 +16,7 @@ interface ForwardDeps {
   readonly keys: KeyCache;
   readonly pool: KeyPool;
   readonly budget: RetryBudget;
+  readonly breaker: Breaker;
   readonly clock: Clock;
   readonly random: () => number;
   readonly version: string;
@@ -60,8 +62,14 @@ export function createForward(deps: ForwardDeps) {
     deps.budget.deposit(provider.origin);
     for (;;) {
       const { tried } = journey;
+      const openMs = deps.breaker.ask(provider.origin);
+      if (openMs !== undefined) {
+        await hold.release();
+        return fail({ code: "circuit_open", retryAfterMs: openMs });
+      }
       const key = deps.pool.choose(ring, { body, tokenId: grant.token.id, tried });
       const attempt = await attemptOnce(journey, key);
+      deps.breaker.tell(provider.origin, healthOf(journey, attempt));
       const verdict = attempt.ok
         ? judge(journey, attempt.value.upstream, key)
         : judgeFault(journey, attempt.error);
@@ -161,6 +169,12 @@ export function createForward(deps: ForwardDeps) {
     else if (!wasAnswered) await hold.release();
     return { code: "bad_gateway" };
   }
+}
+
+/** What an attempt tells of the host; a client's own fault, and its going away, tell nothing bad. */
+function healthOf({ deadline, call }: Journey, attempt: Result<Reply, unknown>): Health {
+  if (attempt.ok) return [502, 503, 504].includes(attempt.value.upstream.status) ? "bad" : "good";
+  return call.request.signal.aborted && !deadline.hasExpired() ? "unknown" : "bad";
 }
 
 /** An answer that nobody will read; its connection is given up. */

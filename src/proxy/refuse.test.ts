@@ -17,7 +17,13 @@ describe("every code", () => {
 
   test("only what may do better later is told to be tried again", () => {
     const retryable = codes.filter((code) => wordings[code].isRetryable);
-    expect(retryable.sort()).toEqual(["bad_gateway", "overloaded", "service_unavailable", "timeout"]);
+    expect(retryable.sort()).toEqual([
+      "bad_gateway",
+      "circuit_open",
+      "overloaded",
+      "service_unavailable",
+      "timeout",
+    ]);
   });
 });
 

@@ -29,6 +29,7 @@ export type Refusal =
   | { readonly code: "rate_limit_exceeded" }
   | { readonly code: "overloaded" }
   | { readonly code: "upstream_auth_error" }
+  | { readonly code: "circuit_open"; readonly retryAfterMs: number }
   | { readonly code: "bad_gateway" }
   | { readonly code: "timeout" }
   | { readonly code: "client_cancelled" }
@@ -143,6 +144,12 @@ export const wordings: Readonly<Record<RefusalCode, Wording>> = {
     message: "The project has no usable key for this provider",
     description: "Ask an administrator to set the provider key anew",
   },
+  circuit_open: {
+    status: 503,
+    message: "The provider keeps failing and is left alone for a while",
+    description: "Try again after as many seconds as Retry-After says",
+    isRetryable: true,
+  },
   bad_gateway: {
     status: 502,
     message: "Proxy error",
@@ -213,6 +220,8 @@ export function refusalResponse(refusal: Refusal, arrival: Arrival, dialect: Dia
   if (status === 401) headers.set("www-authenticate", "Bearer"); // RFC 9110, 15.5.2
   if (refusal.code === "method_not_allowed") headers.set("allow", refusal.allowed.join(", "));
   if (refusal.code === "overloaded") headers.set("retry-after", "1");
+  if (refusal.code === "circuit_open")
+    headers.set("retry-after", String(Math.ceil(refusal.retryAfterMs / 1000)));
   if (refusal.code === "rate_limit_exceeded") headers.set("x-llm-proxy-limit", "token:max_requests");
   return new Response(JSON.stringify(dialect.errorBody(facts)), { status, headers });
 }

@@ -162,7 +162,7 @@ describe("which provider file", () => {
     expect([providerSource, providers.defaultName, providers.byName.size]).toEqual([
       "built in",
       "openai",
-      12,
+      13,
     ]);
   });
 

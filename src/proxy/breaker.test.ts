@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { createFakeClock } from "../../test/harness/fake-clock.ts";
+import { createBreaker, type Health } from "./breaker.ts";
+
+function setUp(failuresMin = 5) {
+  const clock = createFakeClock();
+  const changes: string[] = [];
+  const breaker = createBreaker({
+    clock,
+    failuresMin,
+    cooldownMs: 30_000,
+    onChange: (origin, isOpen) => changes.push(`${origin} ${isOpen ? "open" : "closed"}`),
+  });
+  const call = (health: Health, origin = "a") => {
+    const openMs = breaker.ask(origin);
+    if (openMs === undefined) breaker.tell(origin, health);
+    return openMs;
+  };
+  const calls = (...healths: Health[]) => healths.map((health) => call(health));
+  return { clock, changes, breaker, call, calls };
+}
+
+const bad = (count: number): Health[] => Array.from({ length: count }, () => "bad");
+const good = (count: number): Health[] => Array.from({ length: count }, () => "good");
+
+describe("a circuit", () => {
+  test("opens with the fifth failure when half of the calls have failed, and says for how long", () => {
+    const { calls, call, changes } = setUp();
+    expect(calls(...bad(5))).toEqual([undefined, undefined, undefined, undefined, undefined]);
+    expect(call("good")).toBe(30_000);
+    expect(changes).toEqual(["a open"]);
+  });
+  test("stays closed while more calls succeed than fail", () => {
+    const { calls, call } = setUp();
+    calls(...good(10), ...bad(9));
+    expect(call("bad")).toBeUndefined();
+    expect(call("good")).toBe(30_000);
+  });
+  test("forgets what is more than 30 s ago", () => {
+    const { calls, call, clock } = setUp();
+    calls(...bad(4));
+    clock.advance(30_000);
+    calls(...bad(4));
+    expect(call("good")).toBeUndefined();
+  });
+  test("counts nothing that tells nothing", () => {
+    const { calls, call } = setUp();
+    calls(...Array.from({ length: 50 }, (): Health => "unknown"));
+    expect(call("good")).toBeUndefined();
+  });
+  test("is one for each host", () => {
+    const { calls, call } = setUp();
+    calls(...bad(5));
+    expect(call("good", "b")).toBeUndefined();
+  });
+  test("never opens where the least number of failures is 0", () => {
+    const { calls, call } = setUp(0);
+    calls(...bad(100));
+    expect(call("good")).toBeUndefined();
+  });
+});
+
+describe("after the cool-down", () => {
+  test("one request may try, the others wait; its success closes the circuit", () => {
+    const { calls, call, clock, breaker, changes } = setUp();
+    calls(...bad(5));
+    clock.advance(30_000);
+    expect(breaker.ask("a")).toBeUndefined();
+    expect(breaker.ask("a")).toBe(1000);
+    breaker.tell("a", "good");
+    expect(call("bad")).toBeUndefined();
+    expect(call("good")).toBeUndefined();
+    expect(changes).toEqual(["a open", "a closed"]);
+  });
+  test("its failure opens it for as long again", () => {
+    const { calls, call, clock, changes } = setUp();
+    calls(...bad(5));
+    clock.advance(30_000);
+    expect(call("bad")).toBeUndefined();
+    expect(call("good")).toBe(30_000);
+    expect(changes).toEqual(["a open"]);
+  });
+  test("a try that tells nothing leaves room for another", () => {
+    const { calls, call, clock } = setUp();
+    calls(...bad(5));
+    clock.advance(30_000);
+    expect(call("unknown")).toBeUndefined();
+    expect(call("good")).toBeUndefined();
+    expect(call("good")).toBeUndefined();
+  });
+});
