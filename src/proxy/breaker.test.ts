@@ -80,6 +80,17 @@ describe("after the cool-down", () => {
     expect(call("good")).toBe(30_000);
     expect(changes).toEqual(["a open"]);
   });
+  test("a try that hangs is followed by another after as long again", () => {
+    const { calls, call, clock, breaker } = setUp();
+    calls(...bad(5));
+    clock.advance(30_000);
+    expect(breaker.ask("a")).toBeUndefined();
+    clock.advance(29_999);
+    expect(breaker.ask("a")).toBe(1000);
+    clock.advance(1);
+    expect(call("good")).toBeUndefined();
+    expect(call("good")).toBeUndefined();
+  });
   test("a try that tells nothing leaves room for another", () => {
     const { calls, call, clock } = setUp();
     calls(...bad(5));

@@ -41,8 +41,8 @@ interface Circuit {
   readonly slots: Slot[];
   /** Monotonic; undefined while closed. */
   openUntilMs: number | undefined;
-  /** Half-open: one request is on its way to try. */
-  isTrying: boolean;
+  /** Half-open: one request is on its way to try. Should it hang, the next may after that; 0: none is. */
+  tryUntilMs: number;
 }
 
 /** Closed, open, half-open, by the rate of failures over the last 30 s. Hosts come from the provider file only. */
@@ -53,7 +53,7 @@ export function createBreaker({ clock, failuresMin, cooldownMs, onChange }: Brea
     const known = circuits.get(origin);
     if (known !== undefined) return known;
     const slots = Array.from({ length: windowSeconds }, () => ({ second: -1, calls: 0, failures: 0 }));
-    const circuit: Circuit = { slots, openUntilMs: undefined, isTrying: false };
+    const circuit: Circuit = { slots, openUntilMs: undefined, tryUntilMs: 0 };
     circuits.set(origin, circuit);
     return circuit;
   }
@@ -92,15 +92,16 @@ export function createBreaker({ clock, failuresMin, cooldownMs, onChange }: Brea
       const circuit = circuits.get(origin);
       if (circuit?.openUntilMs === undefined) return undefined;
       const leftMs = circuit.openUntilMs - clock.monotonic();
-      if (leftMs > 0 || circuit.isTrying) return Math.max(leftMs, 1000);
-      circuit.isTrying = true;
+      if (leftMs > 0) return Math.max(leftMs, 1000);
+      if (circuit.tryUntilMs > clock.monotonic()) return 1000;
+      circuit.tryUntilMs = clock.monotonic() + cooldownMs;
       return undefined;
     },
     tell(origin, health) {
       if (failuresMin === 0) return;
       const circuit = circuitOf(origin);
-      const { isTrying } = circuit;
-      circuit.isTrying = false;
+      const isTrying = circuit.tryUntilMs > 0;
+      circuit.tryUntilMs = 0;
       if (health === "unknown") return;
       const isBad = health === "bad";
       count(circuit, isBad);

@@ -64,7 +64,7 @@ export function createForward(deps: ForwardDeps) {
       const { tried } = journey;
       const openMs = deps.breaker.ask(provider.origin);
       if (openMs !== undefined) {
-        await hold.release();
+        if (!journey.wasAnswered) await hold.release();
         return fail({ code: "circuit_open", retryAfterMs: openMs });
       }
       const key = deps.pool.choose(ring, { body, tokenId: grant.token.id, tried });

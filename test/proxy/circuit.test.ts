@@ -40,3 +40,21 @@ test("a client's own faults open nothing, and a threshold of 0 neither", async (
   off.upstream.answer(replyJson({}, 503));
   for (let count = 0; count < 12; count++) expect(await codeOf(off)).toBe(503);
 });
+
+test("a request that was answered before the circuit opened stays counted", async () => {
+  await using lab = await openLab({
+    env: { CIRCUIT_BREAKER_THRESHOLD: "1" },
+    providers: `  patient:
+    base_url: $UPSTREAM
+    allowed_methods: [POST]
+    allowed_endpoints: ["/*"]
+    retries: {max: 2, on_status: [503]}
+`,
+  });
+  const project = await lab.app.newProject({ provider: "patient" });
+  const { token, id } = await lab.app.newToken(project.id, { max_requests: 100 });
+  lab.upstream.answer(replyJson({}, 503, [["Retry-After-Ms", "1"]]));
+  expect(await codeOf(lab, token)).toBe("circuit_open");
+  expect(lab.upstream.requests.length).toBe(1);
+  expect((await lab.app.manage("GET", `/tokens/${id}`)).json.request_count).toBe(1);
+});

@@ -10,6 +10,7 @@ let awayPort = 0;
 beforeAll(async () => {
   awayPort = await freePort();
   lab = await openLab({
+    env: { CIRCUIT_BREAKER_THRESHOLD: "0" }, // the host that is away is asked all the same
     providers: `  away: {base_url: "http://127.0.0.1:${awayPort}", allowed_methods: [POST], allowed_endpoints: ["/*"]}
   narrow: {base_url: $UPSTREAM, allowed_methods: [POST], allowed_endpoints: [/v1], param_whitelist: {model: [m]}}
   slow: {base_url: $UPSTREAM, allowed_methods: [POST], allowed_endpoints: ["/*"], timeouts: {response_header: 50ms}}
