@@ -52,6 +52,9 @@ test("the totals stay without labels, the labelled counts stand beside them", as
   metrics.managementEnded(500);
   expect(await samples("requests_total")).toEqual(["llm_proxy_requests_total 3"]);
   expect(await samples("errors_total")).toEqual(["llm_proxy_errors_total 2"]);
+  expect(await samples("cache_")).toEqual(
+    ["hits", "misses", "bypass", "stores"].map((what) => `llm_proxy_cache_${what}_total 0`),
+  );
   expect(await samples("http_requests_total")).toEqual([
     'llm_proxy_http_requests_total{provider="openai",method="POST",status="200"} 1',
     'llm_proxy_http_requests_total{provider="none",method="POST",status="429"} 1',

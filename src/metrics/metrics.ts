@@ -166,6 +166,8 @@ function declareReadings(registry: Registry, { version, uptimeSeconds, logLinesD
   gauge("requests_in_flight", "Data-plane requests that have not ended.", () => total.inFlight);
   gauge("active_streams", "Streamed answers that have not ended.", () => total.activeStreams);
   counter("log_lines_dropped_total", "Log lines lost because nobody took them.", logLinesDropped);
+  for (const what of ["hits", "misses", "bypass", "stores"]) // nothing is cached yet; dashboards ask for the names
+    counter(`cache_${what}_total`, `Cache ${what}; 0, as nothing is cached yet.`, () => 0);
   collectRuntime(gauge);
   const labelNames = ["version"];
   const help = "1, labelled with the version.";
