@@ -11,13 +11,19 @@ function setUp(failuresMin = 5) {
     cooldownMs: 30_000,
     onChange: (origin, isOpen) => changes.push(`${origin} ${isOpen ? "open" : "closed"}`),
   });
+  /** How long the circuit is open, or undefined where the call was made. */
   const call = (health: Health, origin = "a") => {
-    const openMs = breaker.ask(origin);
-    if (openMs === undefined) breaker.tell(origin, health);
-    return openMs;
+    const leave = breaker.ask(origin);
+    if (leave.ok) leave.value.tell(health);
+    return leave.ok ? undefined : leave.error;
+  };
+  const leave = () => {
+    const asked = breaker.ask("a");
+    if (!asked.ok) throw new Error(`open for ${asked.error} ms`);
+    return asked.value;
   };
   const calls = (...healths: Health[]) => healths.map((health) => call(health));
-  return { clock, changes, breaker, call, calls };
+  return { clock, changes, breaker, call, calls, leave };
 }
 
 const bad = (count: number): Health[] => Array.from({ length: count }, () => "bad");
@@ -62,12 +68,12 @@ describe("a circuit", () => {
 
 describe("after the cool-down", () => {
   test("one request may try, the others wait; its success closes the circuit", () => {
-    const { calls, call, clock, breaker, changes } = setUp();
+    const { calls, call, clock, breaker, changes, leave } = setUp();
     calls(...bad(5));
     clock.advance(30_000);
-    expect(breaker.ask("a")).toBeUndefined();
-    expect(breaker.ask("a")).toBe(1000);
-    breaker.tell("a", "good");
+    const trial = leave();
+    expect(breaker.ask("a")).toMatchObject({ error: 1000 });
+    trial.tell("good");
     expect(call("bad")).toBeUndefined();
     expect(call("good")).toBeUndefined();
     expect(changes).toEqual(["a open", "a closed"]);
@@ -81,12 +87,12 @@ describe("after the cool-down", () => {
     expect(changes).toEqual(["a open"]);
   });
   test("a try that hangs is followed by another after as long again", () => {
-    const { calls, call, clock, breaker } = setUp();
+    const { calls, call, clock, breaker, leave } = setUp();
     calls(...bad(5));
     clock.advance(30_000);
-    expect(breaker.ask("a")).toBeUndefined();
+    leave();
     clock.advance(29_999);
-    expect(breaker.ask("a")).toBe(1000);
+    expect(breaker.ask("a")).toMatchObject({ error: 1000 });
     clock.advance(1);
     expect(call("good")).toBeUndefined();
     expect(call("good")).toBeUndefined();
@@ -97,6 +103,19 @@ describe("after the cool-down", () => {
     clock.advance(30_000);
     expect(call("unknown")).toBeUndefined();
     expect(call("good")).toBeUndefined();
+    expect(call("good")).toBeUndefined();
+  });
+  test("what was sent before the circuit opened neither closes it nor ends the trial", () => {
+    const { calls, call, clock, breaker, leave } = setUp();
+    const slow = leave();
+    calls(...bad(5));
+    slow.tell("good");
+    expect(call("good")).toBe(30_000);
+    clock.advance(30_000);
+    const trial = leave();
+    slow.tell("bad");
+    expect(breaker.ask("a")).toMatchObject({ error: 1000 });
+    trial.tell("good");
     expect(call("good")).toBeUndefined();
   });
 });

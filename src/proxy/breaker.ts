@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { fail, ok, type Result } from "../result.ts";
 
 /** How a call to an upstream host went, as far as it tells of the host. */
 export type Health =
@@ -9,12 +10,15 @@ export type Health =
   /** It tells nothing: the client went away, say. */
   | "unknown";
 
+/** Leave to call a host. Whoever has it tells once how the call went. */
+export interface Leave {
+  tell(health: Health): void;
+}
+
 /** Keeps requests from a host that fails, so that both sides can recover. One circuit for each upstream host. */
 export interface Breaker {
-  /** undefined: go on, and tell how it went; else the circuit is open for that many ms more. */
-  ask(origin: string): number | undefined;
-  /** Follows each `ask` that said go on, once. */
-  tell(origin: string, health: Health): void;
+  /** Leave to go on; else for how many ms more the circuit is open. */
+  ask(origin: string): Result<Leave, number>;
 }
 
 interface BreakerDeps {
@@ -82,32 +86,42 @@ export function createBreaker({ clock, failuresMin, cooldownMs, onChange }: Brea
   }
 
   function close(origin: string, circuit: Circuit): void {
+    if (circuit.openUntilMs === undefined) return; // another one's trial was faster
     circuit.openUntilMs = undefined;
     for (const slot of circuit.slots) slot.second = -1;
     onChange(origin, false);
   }
 
+  /** Leave while the circuit is closed; what is told after it has opened is of before and counts no more. */
+  const regular = (origin: string, circuit: Circuit): Leave => ({
+    tell(health) {
+      if (health === "unknown" || circuit.openUntilMs !== undefined) return;
+      count(circuit, health === "bad");
+      if (health === "bad" && hasFailed(circuit)) open(origin, circuit);
+    },
+  });
+
+  /** Leave for the one that tries a host anew. */
+  const trial = (origin: string, circuit: Circuit): Leave => ({
+    tell(health) {
+      circuit.tryUntilMs = 0;
+      if (health === "bad") open(origin, circuit);
+      if (health === "good") close(origin, circuit);
+    },
+  });
+
   return {
     ask(origin) {
-      const circuit = circuits.get(origin);
-      if (circuit?.openUntilMs === undefined) return undefined;
-      const leftMs = circuit.openUntilMs - clock.monotonic();
-      if (leftMs > 0) return Math.max(leftMs, 1000);
-      if (circuit.tryUntilMs > clock.monotonic()) return 1000;
-      circuit.tryUntilMs = clock.monotonic() + cooldownMs;
-      return undefined;
-    },
-    tell(origin, health) {
-      if (failuresMin === 0) return;
+      if (failuresMin === 0) return ok(unwatched);
       const circuit = circuitOf(origin);
-      const isTrying = circuit.tryUntilMs > 0;
-      circuit.tryUntilMs = 0;
-      if (health === "unknown") return;
-      const isBad = health === "bad";
-      count(circuit, isBad);
-      const isClosed = circuit.openUntilMs === undefined;
-      if (isBad && (!isClosed || hasFailed(circuit))) open(origin, circuit);
-      if (!isBad && isTrying) close(origin, circuit);
+      if (circuit.openUntilMs === undefined) return ok(regular(origin, circuit));
+      const leftMs = circuit.openUntilMs - clock.monotonic();
+      if (leftMs > 0) return fail(leftMs);
+      if (circuit.tryUntilMs > clock.monotonic()) return fail(1000);
+      circuit.tryUntilMs = clock.monotonic() + cooldownMs;
+      return ok(trial(origin, circuit));
     },
   };
 }
+
+const unwatched: Leave = { tell: () => {} };

@@ -1,12 +1,10 @@
 import type { KeyCache, KeyRing, OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
-import { joinPath } from "../project/policy.ts";
-import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
+import { callProvider, discard, isConnectFault, isLimited } from "./attempt.ts";
 import type { Breaker, Health } from "./breaker.ts";
 import type { Body, Call, Deadline, Hold, Permit, Reply } from "./call.ts";
 import { createDeadline, pause } from "./deadline.ts";
-import { upstreamHeaders, upstreamQuery } from "./headers.ts";
 import type { KeyPool } from "./key-pool.ts";
 import type { Refusal } from "./refuse.ts";
 import { judgeAnswer, judgeNoConnection, type Standing, type Verdict } from "./retry.ts";
@@ -51,35 +49,53 @@ interface Journey {
 export function createForward(deps: ForwardDeps) {
   return async (call: Call, permit: Permit, body: Body, hold: Hold): Promise<Result<Reply, Refusal>> => {
     const { provider, grant } = permit;
-    const ring = permit.ring ?? (await deps.keys.find(grant.project.id, provider.name));
-    if (ring.keys.length === 0 && provider.auth.scheme !== "none") {
+    const refuse = async (refusal: Refusal) => {
       await hold.release();
-      return fail({ code: "upstream_auth_error" });
-    }
+      return fail(refusal);
+    };
+    const ring = permit.ring ?? (await deps.keys.find(grant.project.id, provider.name));
+    if (ring.keys.length === 0 && provider.auth.scheme !== "none")
+      return refuse({ code: "upstream_auth_error" });
+    if (call.request.signal.aborted) return refuse({ code: "client_cancelled" });
+    const leave = deps.breaker.ask(provider.origin);
+    if (!leave.ok) return refuse({ code: "circuit_open", retryAfterMs: leave.error });
+
+    deps.budget.deposit(provider.origin);
     const deadline = createDeadline(call.request.signal, isLimited(provider));
     const counts = { attempts: 0, repeats: 0, wasAnswered: false };
-    const journey: Journey = { call, permit, body, hold, ring, deadline, tried: new Set(), ...counts };
-    deps.budget.deposit(provider.origin);
+    const reply = await travel({ call, permit, body, hold, ring, deadline, tried: new Set(), ...counts });
+    leave.value.tell(healthOf(reply));
+    return reply;
+  };
+
+  /** From attempt to attempt, until there is something to hand on. */
+  async function travel(journey: Journey): Promise<Result<Reply, Refusal>> {
+    const { call, permit, body, ring, deadline, tried } = journey;
     for (;;) {
-      const { tried } = journey;
-      const openMs = deps.breaker.ask(provider.origin);
-      if (openMs !== undefined) {
-        if (!journey.wasAnswered) await hold.release();
-        return fail({ code: "circuit_open", retryAfterMs: openMs });
+      const key = deps.pool.choose(ring, { body, tokenId: permit.grant.token.id, tried });
+      if (key !== undefined) tried.add(key.id);
+      journey.attempts++;
+      const sentAtMs = deps.clock.now();
+      const answer = await callProvider({ call, permit, body, key, deadline, version: deps.version });
+      const verdict = answer.ok ? judge(journey, answer.value, key) : judgeFault(journey, answer.error);
+      if (verdict.do === "hand_on") {
+        if (!answer.ok) return fail(await wordFault(journey, answer.error));
+        const answeredAtMs = deps.clock.now();
+        const retries = journey.attempts - 1;
+        return ok({
+          upstream: answer.value,
+          keyId: key?.id ?? "",
+          sentAtMs,
+          answeredAtMs,
+          deadline,
+          retries,
+        });
       }
-      const key = deps.pool.choose(ring, { body, tokenId: grant.token.id, tried });
-      const attempt = await attemptOnce(journey, key);
-      deps.breaker.tell(provider.origin, healthOf(journey, attempt));
-      const verdict = attempt.ok
-        ? judge(journey, attempt.value.upstream, key)
-        : judgeFault(journey, attempt.error);
-      if (verdict.do === "hand_on")
-        return attempt.ok ? attempt : fail(await wordFault(journey, attempt.error));
-      if (attempt.ok) {
+      if (answer.ok) {
         journey.wasAnswered = true;
-        discard(attempt.value.upstream);
+        discard(answer.value);
       }
-      deps.onRetry(provider.name);
+      deps.onRetry(permit.provider.name);
       deadline.arm(0);
       if (verdict.do === "again") {
         tried.clear();
@@ -87,47 +103,12 @@ export function createForward(deps: ForwardDeps) {
         await pause(verdict.delayMs, deadline.signal);
       }
     }
-  };
-
-  async function attemptOnce(journey: Journey, key: OpenKey | undefined): Promise<Result<Reply, unknown>> {
-    const { call, permit, body, deadline } = journey;
-    const { provider } = permit;
-    journey.attempts++;
-    if (key !== undefined) journey.tried.add(key.id);
-    deadline.arm(firstLimit(provider));
-    const sentAtMs = deps.clock.now();
-    try {
-      const upstream = await fetch(
-        provider.origin + joinPath(provider.basePath, permit.path) + upstreamQuery(call.query, provider, key),
-        {
-          method: call.request.method,
-          headers: upstreamHeaders(call, provider, key, deps.version),
-          body: bodyOf(body),
-          redirect: "manual",
-          decompress: false,
-          // The runtime's own limit is off: a reasoning model may be silent for long.
-          timeout: false,
-          signal: deadline.signal,
-          // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
-          ...(thisMachine.test(provider.origin) && { proxy: false }),
-        } as RequestInit,
-      );
-      if (!isStatus(upstream.status)) {
-        discard(upstream);
-        return fail(new Error(`the provider answered with ${upstream.status}, which is no status of HTTP`));
-      }
-      const answeredAtMs = deps.clock.now();
-      const retries = journey.attempts - 1;
-      return ok({ upstream, keyId: key?.id ?? "", sentAtMs, answeredAtMs, deadline, retries });
-    } catch (error) {
-      return fail(error);
-    }
   }
 
   function judge(journey: Journey, upstream: Response, key: OpenKey | undefined): Verdict {
     if (upstream.status < 400) return { do: "hand_on" };
     const verdict = judgeAnswer(upstream, standingOf(journey));
-    if (verdict.do === "other_key" && key !== undefined) {
+    if (verdict.do !== "again" && verdict.restMs !== undefined && key !== undefined) {
       deps.pool.rest(key, verdict.restMs);
       deps.onKeyRest(journey.permit.provider.name, key.id, upstream.status, verdict.restMs);
     }
@@ -171,41 +152,8 @@ export function createForward(deps: ForwardDeps) {
   }
 }
 
-/** What an attempt tells of the host; a client's own fault, and its going away, tell nothing bad. */
-function healthOf({ deadline, call }: Journey, attempt: Result<Reply, unknown>): Health {
-  if (attempt.ok) return [502, 503, 504].includes(attempt.value.upstream.status) ? "bad" : "good";
-  return call.request.signal.aborted && !deadline.hasExpired() ? "unknown" : "bad";
-}
-
-/** An answer that nobody will read; its connection is given up. */
-function discard(upstream: Response): void {
-  upstream.body?.cancel().catch(() => {}); // it may have broken by itself already
-}
-
-/** RFC 9110, 15; others cannot be handed on. An informational one never comes here. */
-function isStatus(status: number): boolean {
-  return status >= 200 && status <= 599;
-}
-
-const thisMachine = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$)/;
-
-function bodyOf(body: Body) {
-  if (body.kind === "none") return null;
-  return body.kind === "held" ? body.bytes : body.stream;
-}
-
-function isLimited({ timeouts }: Provider): boolean {
-  return timeouts.requestMs > 0 || timeouts.responseHeaderMs > 0 || timeouts.streamIdleMs > 0;
-}
-
-/** Until the answer's headers: the tighter of both limits that there are. */
-function firstLimit({ timeouts }: Provider): number {
-  const limits = [timeouts.requestMs, timeouts.responseHeaderMs].filter((ms) => ms > 0);
-  return limits.length === 0 ? 0 : Math.min(...limits);
-}
-
-const connectFaults = new Set(["ConnectionRefused", "FailedToOpenSocket", "ECONNREFUSED", "ENOTFOUND"]);
-
-function isConnectFault(error: unknown): boolean {
-  return error instanceof Error && "code" in error && connectFaults.has(String(error.code));
+/** What a request tells of the host, however many attempts it took; a client's own fault tells nothing bad. */
+function healthOf(reply: Result<Reply, Refusal>): Health {
+  if (reply.ok) return [502, 503, 504].includes(reply.value.upstream.status) ? "bad" : "good";
+  return reply.error.code === "client_cancelled" ? "unknown" : "bad";
 }

@@ -49,7 +49,12 @@ describe("an answer", () => {
     ["503, third attempt", [503, ""], { attempts: 3 }, { do: "hand_on" }],
     ["500, not in the policy", [500, ""], { hasOtherKey: true }, { do: "hand_on" }],
     ["503, a body that has passed", [503, ""], { canRepeat: false }, { do: "hand_on" }],
-    ["401, a body that has passed", [401, ""], { canRepeat: false, hasOtherKey: true }, { do: "hand_on" }],
+    [
+      "401, a body that has passed",
+      [401, ""],
+      { canRepeat: false, hasOtherKey: true },
+      { do: "hand_on", restMs: 300_000 },
+    ],
     ["400, the client's own fault", [400, ""], { hasOtherKey: true }, { do: "hand_on" }],
   ];
   test.each(table)("%s", (_, [status, after], at, verdict) => {

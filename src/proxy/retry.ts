@@ -2,8 +2,8 @@ import type { RetryPolicy } from "../provider/provider.ts";
 
 /** What to do with an answer, or with the lack of one. */
 export type Verdict =
-  | { readonly do: "hand_on" }
-  /** The key rests that long, and another one is tried at once. */
+  | { readonly do: "hand_on"; readonly restMs?: number }
+  /** The key rests that long (also where the answer is handed on), and another one is tried at once. */
   | { readonly do: "other_key"; readonly restMs: number }
   | { readonly do: "again"; readonly delayMs: number };
 
@@ -33,12 +33,11 @@ const firstDelayMs = 100;
  * without a policy for the status the answer goes to the caller as it came (product.md, Credentials).
  */
 export function judgeAnswer({ status, headers }: Response, at: Standing): Verdict {
-  if (!at.canRepeat) return handOn;
   const told = retryAfterMs(headers, at.nowMs);
-  if (at.hasOtherKey) {
-    if (status === 401 || status === 403) return { do: "other_key", restMs: refusedKeyRestMs };
-    if (status === 429) return { do: "other_key", restMs: clampRest(told) };
-  }
+  const restMs = at.hasOtherKey ? keyRestMs(status, told) : undefined;
+  // A body that has passed cannot go to another key; the next request can.
+  if (restMs !== undefined) return { do: at.canRepeat ? "other_key" : "hand_on", restMs };
+  if (!at.canRepeat) return handOn;
   if (!at.policy.onStatus.includes(status) || at.attempts > at.policy.max) return handOn;
   const delayMs = told ?? backOffMs(at);
   return delayMs > at.policy.delayMsMax ? handOn : { do: "again", delayMs };
@@ -53,6 +52,12 @@ export function judgeNoConnection(at: Standing): Verdict {
 /** 100 ms, 200 ms, 400 ms …, each between its half and its whole. */
 function backOffMs({ attempts, random }: Standing): number {
   return firstDelayMs * 2 ** (attempts - 1) * (0.5 + random / 2);
+}
+
+/** How long a key is left alone after that status; undefined where the status says nothing against it. */
+function keyRestMs(status: number, told: number | undefined): number | undefined {
+  if (status === 401 || status === 403) return refusedKeyRestMs;
+  return status === 429 ? clampRest(told) : undefined;
 }
 
 function clampRest(told: number | undefined): number {

@@ -41,7 +41,7 @@ test("a client's own faults open nothing, and a threshold of 0 neither", async (
   for (let count = 0; count < 12; count++) expect(await codeOf(off)).toBe(503);
 });
 
-test("a request that was answered before the circuit opened stays counted", async () => {
+test("a request counts once, however many attempts it takes: one that ends well opens nothing", async () => {
   await using lab = await openLab({
     env: { CIRCUIT_BREAKER_THRESHOLD: "1" },
     providers: `  patient:
@@ -53,8 +53,12 @@ test("a request that was answered before the circuit opened stays counted", asyn
   });
   const project = await lab.app.newProject({ provider: "patient" });
   const { token, id } = await lab.app.newToken(project.id, { max_requests: 100 });
-  lab.upstream.answer(replyJson({}, 503, [["Retry-After-Ms", "1"]]));
+  const busy = replyJson({}, 503, [["Retry-After-Ms", "1"]]);
+  lab.upstream.answerNext(busy);
+  lab.upstream.answerNext(busy);
+  expect(await codeOf(lab, token)).toBe(200);
+  lab.upstream.answer(busy);
+  expect(await codeOf(lab, token)).toBe(503);
   expect(await codeOf(lab, token)).toBe("circuit_open");
-  expect(lab.upstream.requests.length).toBe(1);
-  expect((await lab.app.manage("GET", `/tokens/${id}`)).json.request_count).toBe(1);
+  expect((await lab.app.manage("GET", `/tokens/${id}`)).json.request_count).toBe(2);
 });

@@ -1,0 +1,80 @@
+import type { OpenKey } from "../cache/key-cache.ts";
+import { joinPath } from "../project/policy.ts";
+import type { Provider } from "../provider/provider.ts";
+import { fail, ok, type Result } from "../result.ts";
+import type { Body, Call, Deadline, Permit } from "./call.ts";
+import { upstreamHeaders, upstreamQuery } from "./headers.ts";
+
+/** What one call to a provider is made of. */
+export interface Attempt {
+  readonly call: Call;
+  readonly permit: Permit;
+  readonly body: Body;
+  readonly key: OpenKey | undefined;
+  readonly deadline: Deadline;
+  readonly version: string;
+}
+
+/** Calls the provider once. Its answer is given whatever its status; redirects are not followed. */
+export async function callProvider(attempt: Attempt): Promise<Result<Response, unknown>> {
+  const { call, permit, body, key, deadline, version } = attempt;
+  const { provider } = permit;
+  const url =
+    provider.origin + joinPath(provider.basePath, permit.path) + upstreamQuery(call.query, provider, key);
+  const init = {
+    method: call.request.method,
+    headers: upstreamHeaders(call, provider, key, version),
+    body: bodyOf(body),
+    redirect: "manual",
+    decompress: false,
+    // The runtime's own limit is off: a reasoning model may be silent for long.
+    timeout: false,
+    signal: deadline.signal,
+    // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
+    ...(thisMachine.test(provider.origin) && { proxy: false }),
+  } as RequestInit;
+  deadline.arm(firstLimit(provider));
+  try {
+    const upstream = await fetch(url, init);
+    if (isStatus(upstream.status)) return ok(upstream);
+    discard(upstream);
+    return fail(new Error(`the provider answered with ${upstream.status}, which is no status of HTTP`));
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+/** Gives up an answer that nobody will read, and its connection. */
+export function discard(upstream: Response): void {
+  upstream.body?.cancel().catch(() => {}); // it may have broken by itself already
+}
+
+/** RFC 9110, 15; others cannot be handed on. An informational one never comes here. */
+function isStatus(status: number): boolean {
+  return status >= 200 && status <= 599;
+}
+
+const thisMachine = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$)/;
+
+function bodyOf(body: Body) {
+  if (body.kind === "none") return null;
+  return body.kind === "held" ? body.bytes : body.stream;
+}
+
+/** Whether any of its limits is set. */
+export function isLimited({ timeouts }: Provider): boolean {
+  return timeouts.requestMs > 0 || timeouts.responseHeaderMs > 0 || timeouts.streamIdleMs > 0;
+}
+
+/** Until the answer's headers: the tighter of both limits that there are. */
+export function firstLimit({ timeouts }: Provider): number {
+  const limits = [timeouts.requestMs, timeouts.responseHeaderMs].filter((ms) => ms > 0);
+  return limits.length === 0 ? 0 : Math.min(...limits);
+}
+
+const connectFaults = new Set(["ConnectionRefused", "FailedToOpenSocket", "ECONNREFUSED", "ENOTFOUND"]);
+
+/** Whether no connection came about at all. */
+export function isConnectFault(error: unknown): boolean {
+  return error instanceof Error && "code" in error && connectFaults.has(String(error.code));
+}
