@@ -19,7 +19,7 @@ export interface AuditFilter {
   readonly endMs?: number;
 }
 
-/** Where audit entries go, in order. Rejects when it could not keep them; then none of the batch was kept. */
+/** Where audit entries go, in order. Rejects when it could not keep all of a batch; part of it may have been kept then. */
 export interface AuditSink {
   readonly name: string;
   append(entries: readonly AuditEntry[]): Promise<void>;
