@@ -1,6 +1,6 @@
 import { Database as Raw } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TemporaryDirectory, temporaryDirectory } from "../../test/harness/temporary-directory.ts";
 import { type Database, UnexpectedChanges, UniqueViolation } from "./database.ts";
@@ -128,6 +128,14 @@ test("the foreign version changes by the commits of others, not by our own", asy
   const after = database.foreignVersion();
   expect(after).not.toBe(before);
   expect(database.foreignVersion()).toBe(after);
+});
+
+test("a file that was overwritten meanwhile is named by the foreign version too", async () => {
+  const database = await openOurs();
+  writeFileSync(path, "hello, world ".repeat(1000));
+  truncateSync(`${path}-wal`);
+  writeFileSync(`${path}-shm`, Buffer.alloc(32_768), { flag: "r+" }); // SQLite has to read it all anew
+  expect(faultOf(() => database.foreignVersion()).code).toBe("database_invalid");
 });
 
 test("while another process holds the lock, writes wait in order, reads and the event loop go on (DBS-101)", async () => {

@@ -100,7 +100,13 @@ export function createSqlite({
           throw error;
         }
       }, false),
-    foreignVersion: () => Number(prepare("PRAGMA data_version").values()[0]?.[0]),
+    foreignVersion() {
+      try {
+        return Number(prepare("PRAGMA data_version").values()[0]?.[0]);
+      } catch (error) {
+        throw nameFault(error, path);
+      }
+    },
     async close() {
       await queue;
       finalizeAll();
