@@ -30,6 +30,8 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
     // The runtime's own limit is off: a reasoning model may be silent for long.
     timeout: false,
     signal: deadline.signal,
+    // A body that some servers send after this head would be taken for the next answer, maybe another caller's.
+    keepalive: call.request.method !== "HEAD",
     // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
     ...(thisMachine.test(provider.origin) && { proxy: false }),
   } as RequestInit;
