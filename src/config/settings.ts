@@ -85,6 +85,7 @@ export const settings = {
   requireEncryptionKey: row("REQUIRE_ENCRYPTION_KEY", boolean, {
     default: "false",
     about: "Refuses to start without `ENCRYPTION_KEY` instead of making a key.",
+    groups: opensStore,
   }),
   apiEnv: row("API_ENV", choice(["development", "production"]), {
     default: "development",

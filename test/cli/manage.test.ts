@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { runMain } from "../../cli/main.ts";
@@ -245,6 +245,18 @@ describe.each(["over the API", "offline"])("manage, %s", (how) => {
     expect(await runMain(["manage", ...place.flags, "--json", "project", "list"], io)).toBe(0);
     expect(JSON.parse(io.out())).toBeArray();
   });
+});
+
+test("a command on the database itself makes no encryption key where REQUIRE_ENCRYPTION_KEY is on", async () => {
+  using directory = temporaryDirectory();
+  expect(await runMain(["migrate", "up", "--data-dir", directory.path], recordedIo())).toBe(0);
+  const place = {
+    flags: ["--offline", "--data-dir", directory.path],
+    environment: { REQUIRE_ENCRYPTION_KEY: "true" },
+  };
+  const { code, err } = await runAt(place, "project list");
+  expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining("encryption_key_required") });
+  expect(existsSync(join(directory.path, "encryption.key"))).toBe(false);
 });
 
 test("usage shows what was proxied", async () => {
