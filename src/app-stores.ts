@@ -248,11 +248,12 @@ function createServices(
     grants,
     keys,
     noticeForeignWrites,
-    /** Writes what is in memory, then closes. */
+    /** Writes what is in memory, then closes; a step that fails does not keep the next from being done. */
     async close(): Promise<void> {
-      await usageWriter.stop();
-      await audit.flush();
-      await database.close();
+      await using steps = new AsyncDisposableStack(); // the last one first
+      steps.defer(() => database.close());
+      steps.defer(() => audit.flush());
+      steps.defer(() => usageWriter.stop());
     },
   };
 }

@@ -99,8 +99,9 @@ function createLife(parts: Parts): App {
   const { loaded, logger, metrics, stores } = parts;
   const server = composeServer(parts);
   const close = async () => {
-    await stores.close();
-    await logger.flush();
+    await using steps = new AsyncDisposableStack(); // the last one first, and one that fails stops no other
+    steps.defer(() => logger.flush());
+    steps.defer(() => stores.close());
   };
   return {
     manage: (request) => server.manage(request),
@@ -123,6 +124,8 @@ function createLife(parts: Parts): App {
       const stopAll = (timeoutMs: number) =>
         Promise.all([main.listener, management?.listener].map((listener) => listener?.stop(timeoutMs)));
       const stop = async () => {
+        await using steps = new AsyncDisposableStack();
+        steps.defer(close);
         server.drain();
         const housekeepingEnds = stopHousekeeping();
         logger.info("stopping: running requests may end", { timeout_ms: loaded.config.shutdownTimeoutMs });
@@ -130,7 +133,6 @@ function createLife(parts: Parts): App {
         if (ends.includes("cut")) logger.warn("requests that had not ended in time were cut");
         await housekeepingEnds;
         logger.info("stopped");
-        await close();
       };
       return ok({
         url: main.url,
