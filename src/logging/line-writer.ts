@@ -37,6 +37,7 @@ export function createLineWriter({ open, waitingMax, onLost, onReopenFailure }: 
   let waitingLength = 0;
   let lost = 0;
   let told = 0;
+  let isTelling = false;
   let isTorn = false;
   let mustReopen = false;
   let pumping: Promise<void> | undefined;
@@ -53,6 +54,14 @@ export function createLineWriter({ open, waitingMax, onLost, onReopenFailure }: 
     pumping = undefined;
   }
 
+  /** The line that tells of lost ones is let in though the buffer may be full of what came before. */
+  function tell(lines: number): void {
+    isTelling = true;
+    onLost(lines);
+    isTelling = false;
+    told = lost;
+  }
+
   async function writeLines(lines: readonly string[]): Promise<void> {
     let rest: Uint8Array = Buffer.from((isTorn ? "\n" : "") + lines.join(""));
     const length = rest.length;
@@ -60,8 +69,7 @@ export function createLineWriter({ open, waitingMax, onLost, onReopenFailure }: 
       while (rest.length > 0) rest = rest.subarray(await writeSome(descriptor, rest));
       isTorn = false;
       if (lost > told) {
-        onLost(lost - told);
-        told = lost;
+        tell(lost - told);
       }
     } catch {
       // the disk is full or the reader has gone: where else could that be told than in the count
@@ -88,7 +96,7 @@ export function createLineWriter({ open, waitingMax, onLost, onReopenFailure }: 
 
   return {
     write(line) {
-      if (waitingLength + line.length > waitingMax) {
+      if (!isTelling && waitingLength + line.length > waitingMax) {
         lost += 1;
         return;
       }
