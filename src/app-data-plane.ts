@@ -20,6 +20,7 @@ import { createLimit } from "./proxy/limit.ts";
 import { createPipeline, type DataPlane } from "./proxy/pipeline.ts";
 import { createRetryBudget } from "./proxy/retry-budget.ts";
 import { createUnexpected } from "./proxy/unexpected.ts";
+import { createOpenSocket } from "./proxy/websocket.ts";
 import { DatabaseFault } from "./storage/database-fault.ts";
 import { createRequestCounter } from "./storage/token-repository.ts";
 import { version } from "./version.ts";
@@ -59,6 +60,17 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       return stores.grants.find(hash);
     },
   };
+  const calling = {
+    keys: stores.keys,
+    pool: createKeyPool({ clock: systemClock }),
+    breaker,
+    clock: systemClock,
+    version,
+    onFault(provider: string, requestId: string, error: unknown) {
+      const text = redact(error instanceof Error ? error.message : String(error));
+      logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });
+    },
+  };
   return createPipeline({
     arrive: createArrive({ clock: systemClock, newId: newRequestId, clientIp }),
     accept,
@@ -72,13 +84,9 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     readBody: createReadBody({ bytesMax: config.maxRequestBytes, enableStreaming: config.enableStreaming }),
     limit: createLimit({ counter: createRequestCounter(stores.database), clock: systemClock }),
     forward: createForward({
-      keys: stores.keys,
-      pool: createKeyPool({ clock: systemClock }),
+      ...calling,
       budget: createRetryBudget(),
-      breaker,
       random: Math.random,
-      clock: systemClock,
-      version,
       onRetry: (provider) => metrics.upstreamRetried(provider),
       onKeyRest(provider, keyId, status, restMs) {
         metrics.keySetAside(provider, status);
@@ -89,11 +97,8 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
           rest_ms: restMs,
         });
       },
-      onFault(provider, requestId, error) {
-        const text = redact(error instanceof Error ? error.message : String(error));
-        logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });
-      },
     }),
+    openSocket: createOpenSocket({ ...calling, enableStreaming: config.enableStreaming }),
     emit: createEmit({ logger, metrics, audit: stores.audit, clock: systemClock, usage: stores.usageWriter }),
     unexpected: createUnexpected({ logger, isStorageFault: (fault) => fault instanceof DatabaseFault }),
     cors,

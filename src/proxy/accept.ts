@@ -2,6 +2,7 @@ import { fail, ok, type Result } from "../result.ts";
 import { isTokenText, looksLikeToken } from "../token/secret.ts";
 import type { Arrival, Call } from "./call.ts";
 import type { Refusal } from "./refuse.ts";
+import { subprotocolKeys } from "./subprotocols.ts";
 
 /** Header fields in which SDKs send their key; each is taken out on the way to the provider. */
 export const credentialHeaders = ["authorization", "x-api-key", "api-key", "x-goog-api-key"] as const;
@@ -16,6 +17,8 @@ export function accept(arrival: Arrival): Result<Call, Refusal> {
     const value = arrival.request.headers.get(name);
     if (value !== null) found.add(name === "authorization" ? readBearer(value) : value.trim());
   }
+  if (arrival.upgrade !== undefined)
+    for (const key of subprotocolKeys(arrival.request.headers)) found.add(key);
   const query = takeKeys(arrival.query, found);
   const [credential, ...others] = found;
   if (others.length > 0) return fail({ code: "ambiguous_credentials" });

@@ -1,6 +1,7 @@
 import type { Grant } from "../cache/grant-cache.ts";
 import type { KeyRing } from "../cache/key-cache.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { Upgrade } from "./client-socket.ts";
 
 /** Where a request came in, as the listener read it. */
 export interface Inbound {
@@ -10,6 +11,8 @@ export interface Inbound {
   readonly path: string;
   /** With its `?`, or "". */
   readonly query: string;
+  /** There where the request asks for a WebSocket. */
+  readonly upgrade?: Upgrade | undefined;
 }
 
 /** What is known of any request, be it ever so wrong. */

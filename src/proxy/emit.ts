@@ -143,7 +143,7 @@ function logEnd(logger: Logger, arrival: Arrival, record: UsageRecord): void {
 
 function toRecord(trace: Trace, nowMs: number): UsageRecord {
   const { arrival, grant, permit, body, reply, refusal, end } = trace;
-  const length = Number(arrival.request.headers.get("content-length") ?? 0);
+  const length = end?.requestBytes ?? Number(arrival.request.headers.get("content-length") ?? 0);
   return {
     requestId: arrival.requestId,
     atMs: arrival.atMs,
@@ -155,7 +155,7 @@ function toRecord(trace: Trace, nowMs: number): UsageRecord {
     path: shownPath(permit?.path ?? arrival.path),
     status: refusal ? wordings[refusal.code].status : (reply?.upstream.status ?? 500),
     outcome: end?.outcome ?? outcomeOf(refusal),
-    errorCode: refusal?.code ?? "",
+    errorCode: refusal?.code ?? end?.errorCode ?? "",
     isStream: trace.isStream ?? false,
     durationMs: nowMs - arrival.startedMs,
     ttfbMs: reply === undefined ? null : reply.answeredAtMs - arrival.atMs,

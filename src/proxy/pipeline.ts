@@ -8,7 +8,8 @@ import type { Cors } from "./cors.ts";
 import type { Emit, Trace } from "./emit.ts";
 import { clientHeaders } from "./headers.ts";
 import { type Refusal, refusalResponse } from "./refuse.ts";
-import { isEventStream, relay } from "./relay.ts";
+import { type End, isEventStream, relay } from "./relay.ts";
+import type { OpenSocket } from "./websocket.ts";
 
 type Step<Value, Reason = Refusal> = Result<Value, Reason> | Promise<Result<Value, Reason>>;
 
@@ -21,6 +22,8 @@ export interface Steps {
   readBody(call: Call, permit: Permit): Step<Body>;
   limit(permit: Permit): Step<Hold>;
   forward(call: Call, permit: Permit, body: Body, hold: Hold): Step<Reply>;
+  /** Step 5 of a request for a WebSocket. */
+  openSocket(call: Call, permit: Permit, hold: Hold): Step<OpenSocket>;
   readonly emit: Emit;
   /** Words a fault that nobody expected; logs it. */
   unexpected(fault: unknown, arrival: Arrival): Refusal;
@@ -40,6 +43,18 @@ export type DataPlane = (request: Request, inbound: Inbound) => Promise<Response
  * A plain function of a Request, hung in front of Elysia's routing; it never throws.
  */
 export function createPipeline(step: Steps): DataPlane {
+  /** Whether what was allowed once still is, for what goes on for long. */
+  async function recheck(call: Call): Promise<Refusal | undefined> {
+    try {
+      const grant = await step.authenticate(call);
+      if (!grant.ok) return grant.error;
+      const permit = await step.authorise(call, grant.value);
+      return permit.ok ? undefined : permit.error;
+    } catch (fault) {
+      return step.unexpected(fault, call);
+    }
+  }
+
   return async (request, inbound) => {
     const arrival = step.arrive(request, inbound);
     if (request.method === "OPTIONS") {
@@ -55,6 +70,10 @@ export function createPipeline(step: Steps): DataPlane {
       isEnded = true;
       leave?.();
       step.emit.ended(trace);
+    };
+    const onEnd = (how: End): void => {
+      trace.end = how;
+      end();
     };
     const turnAway = (refusal: Refusal): Response => {
       trace.refusal = refusal;
@@ -92,6 +111,18 @@ export function createPipeline(step: Steps): DataPlane {
       if (!hold.ok) return turnAway(hold.error);
       trace.hold = hold.value;
 
+      if (inbound.upgrade !== undefined) {
+        const socket = await step.openSocket(call.value, permit.value, hold.value);
+        if (!socket.ok) return turnAway(socket.error);
+        trace.reply = socket.value.reply;
+        trace.isStream = true;
+        step.emit.streamStarted();
+        const headers = clientHeaders(arrival, trace.reply, hold.value, { timing: step.timingHeaders });
+        const relayDeps = { recheck: () => recheck(call.value), onEnd };
+        const hasJoined = socket.value.join(inbound.upgrade, headers, relayDeps);
+        return hasJoined ? trace.reply.upstream : turnAway({ code: "client_cancelled" });
+      }
+
       const reply = await step.forward(call.value, permit.value, body.value, hold.value);
       if (!reply.ok) return turnAway(reply.error);
       trace.reply = reply.value;
@@ -107,10 +138,7 @@ export function createPipeline(step: Steps): DataPlane {
         spentMs: reply.value.answeredAtMs - reply.value.sentAtMs,
         dialect: dialectOf(permit.value.provider.dialect),
         timeouts: permit.value.provider.timeouts,
-        onEnd(how) {
-          trace.end = how;
-          end();
-        },
+        onEnd,
       });
       return new Response(relayed, { status: upstream.status, statusText: upstream.statusText, headers });
     } catch (fault) {

@@ -24,6 +24,7 @@ export type Refusal =
     }
   | { readonly code: "invalid_request_body"; readonly detail: string }
   | { readonly code: "unsupported_encoding" }
+  | { readonly code: "upgrade_refused"; readonly detail: string }
   | { readonly code: "streaming_disabled" }
   | { readonly code: "request_too_large"; readonly bytesMax: number }
   | { readonly code: "rate_limit_exceeded" }
@@ -118,6 +119,11 @@ export const wordings: Readonly<Record<RefusalCode, Wording>> = {
     message: "A compressed request body cannot be checked",
     description: "Send it without Content-Encoding",
   },
+  upgrade_refused: {
+    status: 400,
+    message: "A WebSocket cannot be opened",
+    description: "Use a WebSocket client, and a provider whose parameters are not checked",
+  },
   streaming_disabled: {
     status: 400,
     message: "Streaming is switched off on this server",
@@ -188,6 +194,7 @@ function detailOf(refusal: Refusal): string {
     case "param_not_allowed":
       return `: ${refusal.name} is ${JSON.stringify(refusal.value)}, allowed are ${refusal.allowed.join(", ")}`;
     case "invalid_request_body":
+    case "upgrade_refused":
       return `: ${refusal.detail}`;
     case "request_too_large":
       return ` (${refusal.bytesMax} bytes)`;

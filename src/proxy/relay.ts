@@ -5,11 +5,15 @@ import type { Outcome } from "../usage/record.ts";
 import type { Arrival, Deadline } from "./call.ts";
 import { type RefusalCode, wordings } from "./refuse.ts";
 
-/** How the body of an answer ended. */
+/** How the body of an answer, or a WebSocket, ended. */
 export interface End {
   readonly outcome: Outcome;
-  /** Body bytes handed on. */
+  /** Body bytes handed on; for a WebSocket those of its messages. */
   readonly bytes: number;
+  /** The same towards the provider, where they come after the headers of the answer. */
+  readonly requestBytes?: number;
+  /** Why it was cut. */
+  readonly errorCode?: RefusalCode;
 }
 
 interface RelayDeps {

@@ -1,5 +1,6 @@
 import { fail, ok, type Result } from "../result.ts";
-import type { Surface } from "./server.ts";
+import type { Server, Surface } from "./server.ts";
+import { createSockets, type SocketData, type Sockets } from "./sockets.ts";
 
 /** Why an address cannot be listened on. */
 export interface ListenFault {
@@ -17,8 +18,8 @@ export interface ListenAddress {
 export interface Listener {
   readonly port: number;
   /**
-   * Accepts no more connections, closes those that are idle, and lets requests and streams under way end, for
-   * `timeoutMs` at the most; then cuts them. 0 cuts at once, also while an earlier call waits.
+   * Accepts no more connections, closes those that are idle and the WebSockets, and lets requests and streams under
+   * way end, for `timeoutMs` at the most; then cuts them. 0 cuts at once, also while an earlier call waits.
    */
   stop(timeoutMs: number): Promise<"ended" | "cut">;
 }
@@ -26,7 +27,7 @@ export interface Listener {
 interface ListenerDeps {
   readonly address: ListenAddress;
   readonly surface: Surface;
-  readonly handle: (request: Request, address: string, surface: Surface) => Response | Promise<Response>;
+  readonly handle: Server["handle"];
   /** Told of what the handler failed to catch. */
   readonly onFault: (fault: unknown) => void;
 }
@@ -34,6 +35,7 @@ interface ListenerDeps {
 /** Opens a socket. The data plane bounds nothing here: it decides by policy, and streams may be silent for long. */
 export function listen({ address, surface, handle, onFault }: ListenerDeps): Result<Listener, ListenFault> {
   const { hostname, port } = address;
+  const sockets = createSockets();
   try {
     const server = Bun.serve({
       ...(hostname !== "" && { hostname }),
@@ -42,13 +44,15 @@ export function listen({ address, surface, handle, onFault }: ListenerDeps): Res
       reusePort: false, // else a second server takes half of the connections
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
-      fetch: (request, bun) => handle(request, bun.requestIP(request)?.address ?? "", surface),
+      fetch: (request, bun) =>
+        handle(request, bun.requestIP(request)?.address ?? "", surface, sockets.upgrade(request, bun)),
+      websocket: sockets.handler,
       error(fault) {
         onFault(fault);
         return new Response(null, { status: 500 });
       },
     });
-    return ok({ port: server.port ?? port, stop: (timeoutMs) => stop(server, timeoutMs) });
+    return ok({ port: server.port ?? port, stop: (timeoutMs) => stop(server, sockets, timeoutMs) });
   } catch (error) {
     const fault = nameFault(error, `${hostname || "*"}:${port}`);
     if (fault === undefined) throw error;
@@ -56,7 +60,12 @@ export function listen({ address, surface, handle, onFault }: ListenerDeps): Res
   }
 }
 
-async function stop(server: Bun.Server<undefined>, timeoutMs: number): Promise<"ended" | "cut"> {
+async function stop(
+  server: Bun.Server<SocketData>,
+  sockets: Sockets,
+  timeoutMs: number,
+): Promise<"ended" | "cut"> {
+  sockets.stop();
   const ended = server.stop().then(() => "ended" as const);
   const late = Promise.withResolvers<"late">();
   const timer = setTimeout(late.resolve, timeoutMs, "late");

@@ -3,6 +3,7 @@ import type { Api } from "../api/routes.ts";
 import type { Caller } from "../audit/entry.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Upgrade } from "../proxy/client-socket.ts";
 import { accessTable, findAccess } from "./access.ts";
 import { readBody } from "./body.ts";
 import { createExchange } from "./exchange.ts";
@@ -14,6 +15,8 @@ import { createRouter } from "./router.ts";
 export interface Inbound extends Target {
   /** Of the peer, without port. */
   readonly address: string;
+  /** There where the request asks for a WebSocket. */
+  readonly upgrade: Upgrade | undefined;
 }
 
 /** What answers all paths that are not reserved; it never throws. */
@@ -35,7 +38,12 @@ export interface ServerDeps extends Omit<HealthDeps, "isDraining"> {
 
 export interface Server {
   /** Answers a request of a listener. */
-  handle(request: Request, address: string, surface: Surface): Response | Promise<Response>;
+  handle(
+    request: Request,
+    address: string,
+    surface: Surface,
+    upgrade?: Upgrade,
+  ): Response | Promise<Response>;
   /** A management request without a socket, from whoever may open the database; it needs no credential. */
   manage(request: Request): Promise<Response>;
   /** From now on `/ready` is 503. */
@@ -118,12 +126,12 @@ export function createServer(deps: ServerDeps): Server {
   }
 
   return {
-    handle(request, address, surface) {
+    handle(request, address, surface, upgrade) {
       const { method, headers } = request;
       const target = isOneHost(headers.get("host")) ? readTarget(request.url) : "bad_host";
       const path = target === "bad_host" ? "" : target.path;
       if (target !== "bad_host" && surface !== "management" && !isReserved(path, deps)) {
-        inbounds.set(request, { ...target, address });
+        inbounds.set(request, { ...target, address, upgrade });
         return app.fetch(request);
       }
       const caller = api.readCaller({ method, path, headers, address });
