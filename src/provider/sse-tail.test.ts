@@ -41,3 +41,8 @@ describe("the tail of an event stream", () => {
     );
   });
 });
+
+test("a stream of single bytes is read as one of large chunks, and holds no more than its end", () => {
+  const text = `${"data: x\n\n".repeat(500)}data: [DONE]\n\n`;
+  expect(tailOf(...text)).toEqual({ isEventBorder: true, isAtItsEnd: true });
+});

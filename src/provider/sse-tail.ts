@@ -8,22 +8,35 @@ export interface SseTail {
 }
 
 /** Longer than any last event below, with its line ends. */
-const keptChars = 64;
+const keptBytes = 64;
+const smallChunksMax = 16;
 
 /** How the families say that nothing more will come: OpenAI's `[DONE]`, Anthropic's `message_stop`. */
 const lastEvents = /(^|\n)data: ?(\[DONE\]|\{"type": ?"message_stop" ?\})\s*$/;
 
-/** Keeps the tail of a stream, whatever the borders of its chunks. */
+/**
+ * Keeps the tail of a stream, whatever the borders of its chunks. It holds on to the last chunks and makes a text of
+ * them only when it is asked: a chunk passes for the price of an assignment.
+ */
 export function createSseTail(): SseTail {
-  let tail = "";
+  let last: readonly Uint8Array[] = [];
+
+  function text(): string {
+    const bytes = Buffer.concat(last);
+    return bytes.toString("latin1", Math.max(0, bytes.length - keptBytes));
+  }
+
   return {
     push(chunk) {
-      const from = Math.max(0, chunk.byteLength - keptChars);
-      const last = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString("latin1", from);
-      tail = (tail + last).slice(-keptChars);
+      if (chunk.byteLength >= keptBytes) last = [chunk];
+      // Many small chunks are put together from time to time, so that only few are held.
+      else if (last.length >= smallChunksMax) last = [Buffer.from(text(), "latin1"), chunk];
+      else last = [...last, chunk];
     },
-    isEventBorder: () =>
-      tail === "" || tail.endsWith("\n\n") || tail.endsWith("\r\n\r\n") || tail.endsWith("\r\r"),
-    isAtItsEnd: () => lastEvents.test(tail),
+    isEventBorder() {
+      const tail = text();
+      return tail === "" || tail.endsWith("\n\n") || tail.endsWith("\r\n\r\n") || tail.endsWith("\r\r");
+    },
+    isAtItsEnd: () => lastEvents.test(text()),
   };
 }
