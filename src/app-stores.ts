@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { sqliteMigrations } from "../migrations/index.ts";
+import type { AuditDetails } from "./audit/entry.ts";
 import type { AuditSink } from "./audit/repository.ts";
 import { type Audit, createAudit } from "./audit/service.ts";
 import { createForeignWatch } from "./cache/foreign-watch.ts";
@@ -152,7 +153,7 @@ function openAudit(
   return ok(createAudit({ sinks, repository, clock: systemClock, newId, onFailure }));
 }
 
-/** A token that stands in a path, or where an id belongs, must not get into the trail. */
+/** A token that stands in a path, in the name of a field, or where an id belongs, must not get into the trail. */
 function withoutSecrets({ name, append }: AuditSink): AuditSink {
   return {
     name,
@@ -163,9 +164,18 @@ function withoutSecrets({ name, append }: AuditSink): AuditSink {
           path: redact(entry.path),
           tokenId: redact(entry.tokenId),
           projectId: redact(entry.projectId),
+          details: withoutSecretTexts(entry.details),
         })),
       ),
   };
+}
+
+function withoutSecretTexts(details: AuditDetails): AuditDetails {
+  const texts = Object.entries(details).map(([name, value]) => [
+    name,
+    typeof value === "string" ? redact(value) : value,
+  ]);
+  return Object.fromEntries(texts);
 }
 
 function createServices(

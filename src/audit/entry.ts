@@ -35,6 +35,8 @@ export interface Caller {
   /** Without the query. */
   readonly path: string;
   readonly userAgent: string;
+  /** What its lines say besides: the page that a front end was called from. */
+  readonly details?: AuditDetails;
 }
 
 export type AuditDetails = Readonly<Record<string, string | number | boolean | readonly string[]>>;

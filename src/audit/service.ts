@@ -81,7 +81,7 @@ export function createAudit(deps: AuditDeps): Audit {
         projectId: facts.projectId ?? "",
         tokenId: facts.tokenId ?? "",
         reason: facts.reason ?? "",
-        details: facts.details ?? {},
+        details: { ...caller.details, ...facts.details },
       });
       void flush();
     },

@@ -28,6 +28,31 @@ const actions = async (query: string): Promise<string[]> =>
   (await server.call("GET", `/manage/audit?${query}`)).json.events.map(({ action }: Event) => action);
 const iso = (afterMs: number) => new Date(startMs + afterMs).toISOString();
 
+test("a front end with the token says from which page it was called, without the query; without it nobody does", async () => {
+  const about = {
+    "x-request-id": "req-page",
+    "x-forwarded-referer": "https://me:pw@admin.example/projects/new?token=secret#frag",
+    "x-admin-origin": "1",
+  };
+  await server.call("GET", "/manage/tokens", undefined, about);
+  await server.call("GET", "/manage/tokens", undefined, { ...about, authorization: "Bearer wrong" });
+  await server.call("GET", "/manage/tokens", undefined, {
+    "x-request-id": "req-page",
+    "x-forwarded-referer": "no address",
+    "x-admin-origin": "yes",
+  });
+  const { json } = await server.call("GET", "/manage/audit?request_id=req-page");
+  const seen = json.events.map(({ outcome, metadata }: Event) => {
+    const { referer, origin } = JSON.parse(metadata ?? "{}");
+    return [outcome, referer, origin];
+  });
+  expect(seen).toEqual([
+    ["success", undefined, undefined],
+    ["denied", undefined, undefined],
+    ["success", "https://admin.example/projects/new", "admin-ui"],
+  ]);
+});
+
 test("an event says who did what, from where, and how it ended", async () => {
   const { json } = await server.call("GET", "/manage/audit?request_id=req-1");
   expect(json.events).toEqual([
