@@ -1,8 +1,9 @@
 import type { OpenKey } from "../cache/key-cache.ts";
+import type { Clock } from "../clock.ts";
 import { joinPath } from "../project/policy.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
-import type { Body, Call, Deadline, Permit } from "./call.ts";
+import type { Body, Call, Deadline, Permit, Times } from "./call.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
 
 /** What one call to a provider is made of. */
@@ -44,6 +45,17 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
   } catch (error) {
     return fail(error);
   }
+}
+
+/** Starts to time a call; what it gives tells the times when the answer is there. Durations are monotonic (OPS-109). */
+export function startTimes(clock: Clock, call: Call): () => Times {
+  const sentAtMs = clock.now();
+  const sentMs = clock.monotonic();
+  return () => {
+    const answeredMs = clock.monotonic();
+    const durations = { ttfbMs: answeredMs - call.startedMs, spentMs: answeredMs - sentMs };
+    return { sentAtMs, answeredAtMs: clock.now(), ...durations };
+  };
 }
 
 /** Gives up an answer that nobody will read, and its connection. */

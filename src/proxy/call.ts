@@ -56,13 +56,21 @@ export interface Hold {
   isReleased(): boolean;
 }
 
-/** 5 The provider's answer, before its body has passed. */
-export interface Reply {
-  readonly upstream: Response;
-  readonly keyId: string;
-  /** Wall clock, ms. */
+/** When the attempt that gave an answer began, and when the answer's headers came; all in ms. */
+export interface Times {
+  /** Wall clock, for the timing headers. */
   readonly sentAtMs: number;
   readonly answeredAtMs: number;
+  /** From the request's arrival to the answer's headers. */
+  readonly ttfbMs: number;
+  /** From the beginning of that attempt to the answer's headers. */
+  readonly spentMs: number;
+}
+
+/** 5 The provider's answer, before its body has passed. */
+export interface Reply extends Times {
+  readonly upstream: Response;
+  readonly keyId: string;
   readonly deadline: Deadline;
   /** Attempts before the one that gave this answer. */
   readonly retries: number;

@@ -158,7 +158,7 @@ function toRecord(trace: Trace, nowMs: number): UsageRecord {
     errorCode: refusal?.code ?? end?.errorCode ?? "",
     isStream: trace.isStream ?? false,
     durationMs: nowMs - arrival.startedMs,
-    ttfbMs: reply === undefined ? null : reply.answeredAtMs - arrival.atMs,
+    ttfbMs: reply?.ttfbMs ?? null,
     requestBytes: body?.kind === "held" ? body.bytes.byteLength : Number.isSafeInteger(length) ? length : 0,
     responseBytes: end?.bytes ?? 0,
   };

@@ -1,7 +1,7 @@
 import type { KeyCache, KeyRing, OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { callProvider, discard, isConnectFault, isLimited } from "./attempt.ts";
+import { callProvider, discard, isConnectFault, isLimited, startTimes } from "./attempt.ts";
 import type { Breaker, Health } from "./breaker.ts";
 import type { Body, Call, Deadline, Hold, Permit, Reply } from "./call.ts";
 import { createDeadline, pause } from "./deadline.ts";
@@ -75,21 +75,13 @@ export function createForward(deps: ForwardDeps) {
       const key = deps.pool.choose(ring, { body, tokenId: permit.grant.token.id, tried });
       if (key !== undefined) tried.add(key.id);
       journey.attempts++;
-      const sentAtMs = deps.clock.now();
+      const times = startTimes(deps.clock, call);
       const answer = await callProvider({ call, permit, body, key, deadline, version: deps.version });
       const verdict = answer.ok ? judge(journey, answer.value, key) : judgeFault(journey, answer.error);
       if (verdict.do === "hand_on") {
         if (!answer.ok) return fail(await wordFault(journey, answer.error));
-        const answeredAtMs = deps.clock.now();
         const retries = journey.attempts - 1;
-        return ok({
-          upstream: answer.value,
-          keyId: key?.id ?? "",
-          sentAtMs,
-          answeredAtMs,
-          deadline,
-          retries,
-        });
+        return ok({ ...times(), upstream: answer.value, keyId: key?.id ?? "", deadline, retries });
       }
       if (answer.ok) {
         journey.wasAnswered = true;

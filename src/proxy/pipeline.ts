@@ -135,7 +135,7 @@ export function createPipeline(step: Steps): DataPlane {
       const relayed = await relay(upstream, {
         arrival,
         deadline,
-        spentMs: reply.value.answeredAtMs - reply.value.sentAtMs,
+        spentMs: reply.value.spentMs,
         dialect: dialectOf(permit.value.provider.dialect),
         timeouts: permit.value.provider.timeouts,
         onEnd,

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { joinPath } from "../project/policy.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { firstLimit, isConnectFault, isLimited } from "./attempt.ts";
+import { firstLimit, isConnectFault, isLimited, startTimes } from "./attempt.ts";
 import type { Breaker, Health } from "./breaker.ts";
 import type { Call, Hold, Permit, Reply } from "./call.ts";
 import type { Upgrade } from "./client-socket.ts";
@@ -51,7 +51,7 @@ export function createOpenSocket(deps: OpenSocketDeps) {
     const leave = deps.breaker.ask(provider.origin);
     if (!leave.ok) return refuse({ code: "circuit_open", retryAfterMs: leave.error });
 
-    const sentAtMs = deps.clock.now();
+    const times = startTimes(deps.clock, call);
     const deadline = createDeadline(call.request.signal, isLimited(provider));
     deadline.arm(firstLimit(provider));
     const dialled = await dial(target(call, permit, key), deadline.signal);
@@ -61,8 +61,7 @@ export function createOpenSocket(deps: OpenSocketDeps) {
     leave.value.tell(healthOf(dialled, wasLeft));
     if (dialled.ok) {
       const upstream = new Response(null, { status: 101 });
-      const answeredAtMs = deps.clock.now();
-      const reply = { upstream, keyId: key?.id ?? "", sentAtMs, answeredAtMs, deadline, retries: 0 };
+      const reply = { ...times(), upstream, keyId: key?.id ?? "", deadline, retries: 0 };
       return ok({ reply, join: (...how) => join(call, dialled.value, how) });
     }
     if (hasExpired) return fail({ code: "timeout" });
@@ -81,7 +80,12 @@ export function createOpenSocket(deps: OpenSocketDeps) {
         provider.origin.replace(/^http/, "ws") +
         joinPath(provider.basePath, path) +
         upstreamQuery(call.query, provider, key),
-      options: { headers, protocols: [...offer.protocols], perMessageDeflate: false },
+      options: {
+        headers,
+        protocols: [...offer.protocols],
+        perMessageDeflate: false,
+        ...(provider.tls && { tls: provider.tls }),
+      },
     };
   }
 
