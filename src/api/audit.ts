@@ -53,15 +53,15 @@ const listQuery = Type.Object(
 );
 
 /** The audit trail, as far as it is kept in the database. */
-export function auditRoutes({ audit, callerOf }: RouteDeps) {
+export function auditRoutes({ audit, callerOf, refuse }: RouteDeps) {
   return routesOf()
     .get(
       "/manage/audit",
-      async ({ query, request }) => {
+      async ({ query, request, route }) => {
         const caller = callerOf(request);
         if (audit.trail === undefined) return problemResponse({ code: "audit_unavailable" });
         const times = readTimes(query);
-        if (!times.ok) return problemResponse(times.error);
+        if (!times.ok) return refuse({ request, route }, times.error);
         const page = readPage(query);
         const listed = await audit.trail.list({ ...times.value, ...readFilter(query) }, toSlice(page));
         audit.record("audit.list", "success", caller, {

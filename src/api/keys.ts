@@ -43,12 +43,12 @@ const keyParams = Type.Object({
 });
 
 /** The pool of provider keys of a project. */
-export function keyRoutes({ projects: { keys }, callerOf }: RouteDeps) {
+export function keyRoutes({ projects: { keys }, callerOf, refuse }: RouteDeps) {
   return routesOf()
     .get(
       "/manage/projects/:id/keys",
-      async ({ params, request }) => {
-        if (!isUuid(params.id)) return problemResponse(invalidProjectId);
+      async ({ params, request, route }) => {
+        if (!isUuid(params.id)) return refuse({ request, route }, invalidProjectId);
         const listed = await keys.list(params.id, callerOf(request));
         return listed.ok
           ? Response.json(listed.value.map(toJson))
@@ -68,8 +68,8 @@ export function keyRoutes({ projects: { keys }, callerOf }: RouteDeps) {
     )
     .post(
       "/manage/projects/:id/keys",
-      async ({ params, body, request }) => {
-        if (!isUuid(params.id)) return problemResponse(invalidProjectId);
+      async ({ params, body, request, route }) => {
+        if (!isUuid(params.id)) return refuse({ request, route }, invalidProjectId);
         const { provider, name, weight } = body;
         const wanted = { text: new Secret(body.api_key), ...defined({ provider, name, weight }) };
         const added = await keys.add(params.id, wanted, callerOf(request));
@@ -98,8 +98,8 @@ export function keyRoutes({ projects: { keys }, callerOf }: RouteDeps) {
     )
     .delete(
       "/manage/projects/:id/keys/:key_id",
-      async ({ params, request }) => {
-        if (!isUuid(params.id)) return problemResponse(invalidProjectId);
+      async ({ params, request, route }) => {
+        if (!isUuid(params.id)) return refuse({ request, route }, invalidProjectId);
         const removed = await keys.remove(params.id, params.key_id, callerOf(request));
         return removed.ok
           ? new Response(null, { status: 204 })

@@ -116,6 +116,8 @@ export interface Problem {
   readonly code: ProblemCode;
   readonly error?: string;
   readonly description?: string;
+  /** Which one is at fault, for the audit trail; not sent. */
+  readonly field?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Only the refusal to delete a project has one (contract 1.4). */
   readonly message?: string;

@@ -17,12 +17,13 @@ import { formatTime } from "./time.ts";
 /** The answer to a path that cannot name a project. */
 export const invalidProjectId: Problem = {
   code: "validation_failed",
+  field: "id",
   error: "invalid project id",
   description: "The id of a project is a UUID",
 };
 
 /** Projects: list, create, show, change, and the refusal to delete one. */
-export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
+export function projectRoutes({ projects, tokens, callerOf, refuse }: RouteDeps) {
   return routesOf()
     .get(
       "/manage/projects",
@@ -64,8 +65,8 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
     )
     .get(
       "/manage/projects/:id",
-      async ({ params, request }) => {
-        if (!isUuid(params.id)) return problemResponse(invalidProjectId);
+      async ({ params, request, route }) => {
+        if (!isUuid(params.id)) return refuse({ request, route }, invalidProjectId);
         const found = await projects.get(params.id, callerOf(request));
         return found.ok ? Response.json(toJson(found.value)) : problemResponse(projectProblem(found.error));
       },
@@ -76,8 +77,8 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
     )
     .patch(
       "/manage/projects/:id",
-      async ({ params, body, request }) => {
-        if (!isUuid(params.id)) return problemResponse(invalidProjectId);
+      async ({ params, body, request, route }) => {
+        if (!isUuid(params.id)) return refuse({ request, route }, invalidProjectId);
         const change = defined({
           name: body.name,
           provider: body.provider,
@@ -115,8 +116,8 @@ export function projectRoutes({ projects, tokens, callerOf }: RouteDeps) {
     )
     .post(
       "/manage/projects/:id/tokens/revoke",
-      async ({ params, request }) => {
-        if (!isUuid(params.id)) return problemResponse(invalidProjectId);
+      async ({ params, request, route }) => {
+        if (!isUuid(params.id)) return refuse({ request, route }, invalidProjectId);
         const revoked = await tokens.revokeAll(params.id, callerOf(request));
         if (!revoked.ok) return problemResponse(tokenProblem(revoked.error));
         return Response.json({

@@ -4,6 +4,7 @@ import type { Audit } from "../audit/service.ts";
 import type { Projects } from "../project/service.ts";
 import type { Tokens } from "../token/service.ts";
 import type { UsageRepository } from "../usage/repository.ts";
+import type { Refuse } from "./refusal.ts";
 
 /** What the management routes are made of. */
 export interface RouteDeps {
@@ -14,6 +15,7 @@ export interface RouteDeps {
   readonly usage: Pick<UsageRepository, "list" | "find">;
   /** Who asks. @throws {Error} for a request that did not pass the guard */
   readonly callerOf: (request: Request) => Caller;
+  readonly refuse: Refuse;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

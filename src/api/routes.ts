@@ -12,11 +12,12 @@ import { keyRoutes } from "./keys.ts";
 import { openapi } from "./openapi.ts";
 import type { Problem } from "./problem.ts";
 import { projectRoutes } from "./projects.ts";
+import { createRefuse, type Refuse } from "./refusal.ts";
 import { requestRoutes } from "./requests.ts";
 import type { RouteDeps } from "./route.ts";
 import { tokenRoutes } from "./tokens.ts";
 
-export interface ApiDeps extends Omit<RouteDeps, "callerOf"> {
+export interface ApiDeps extends Omit<RouteDeps, "callerOf" | "refuse"> {
   readonly managementToken: Secret;
   readonly clientIp: ClientIp;
   readonly clock: Clock;
@@ -36,6 +37,8 @@ export interface Api {
   /** Lets this very request reach the management routes, in the name of `caller`. */
   admit(request: Request, caller: Caller): void;
   isAdmitted(request: Request): boolean;
+  /** Answers what does not fit the schema of its route. */
+  readonly refuse: Refuse;
 }
 
 /** Builds the management API. Its routes answer only requests that were admitted. */
@@ -47,8 +50,9 @@ export function createApi(deps: ApiDeps): Api {
     if (caller === undefined) throw new Error("A management route was reached past the guard");
     return caller;
   };
+  const refuse = createRefuse({ audit: deps.audit, admittedCaller: (request) => admitted.get(request) });
   return {
-    routes: () => mount({ ...deps, callerOf }),
+    routes: () => mount({ ...deps, callerOf, refuse }),
     readCaller: (arrival) => readCaller(deps, arrival),
     authenticate(caller, headers) {
       const problem = guard(headers.get("authorization"), caller);
@@ -58,6 +62,7 @@ export function createApi(deps: ApiDeps): Api {
       admitted.set(request, caller);
     },
     isAdmitted: (request) => admitted.has(request),
+    refuse,
   };
 }
 

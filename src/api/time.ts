@@ -20,6 +20,7 @@ export function readTime(field: string, text: string): Result<number, Problem> {
   if (!Number.isNaN(atMs)) return ok(atMs);
   return fail({
     code: "validation_failed",
+    field,
     error: `${field} is not an RFC 3339 time`,
     description: "Write it as 2026-01-02T03:04:05Z; a plus sign in a query is written %2B",
   });

@@ -16,13 +16,13 @@ import {
 } from "./token-schema.ts";
 
 /** Tokens: issue, list, show, change, revoke. */
-export function tokenRoutes({ tokens, callerOf }: RouteDeps) {
+export function tokenRoutes({ tokens, callerOf, refuse }: RouteDeps) {
   return routesOf()
     .post(
       "/manage/tokens",
-      async ({ body, request }) => {
+      async ({ body, request, route }) => {
         const expiry = body.expires_at === undefined ? undefined : readTime("expires_at", body.expires_at);
-        if (expiry?.ok === false) return problemResponse(expiry.error);
+        if (expiry?.ok === false) return refuse({ request, route }, expiry.error);
         const wanted = {
           projectId: body.project_id,
           ...defined({

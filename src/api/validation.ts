@@ -36,6 +36,7 @@ export function validationProblem(error: ValidationError, route: string): Proble
       const known = Object.keys(schema.properties ?? {});
       return {
         code: "validation_failed",
+        field,
         error: `unknown ${error.type === "query" ? "parameter" : "field"} ${JSON.stringify(field)}${didYouMean(field, known)}`,
         description: known.length === 0 ? "This route takes none" : `Known are: ${known.join(", ")}`,
       };
@@ -44,18 +45,20 @@ export function validationProblem(error: ValidationError, route: string): Proble
     case ValueErrorType.StringMinLength:
       return {
         code: "validation_failed",
+        field,
         error: missing[route] ?? `${field} is required`,
         description: `${field} is missing or empty`,
       };
     case ValueErrorType.StringMaxLength:
       return {
         code: "validation_failed",
+        field,
         error: `${field} is longer than ${schema.maxLength} characters`,
       };
     default:
       return error.type === "body"
-        ? { code: "invalid_request_body", description: `${field} must be ${wanted(schema)}` }
-        : { code: "validation_failed", error: `${field} must be ${wanted(schema)}` };
+        ? { code: "invalid_request_body", field, description: `${field} must be ${wanted(schema)}` }
+        : { code: "validation_failed", field, error: `${field} must be ${wanted(schema)}` };
   }
 }
 

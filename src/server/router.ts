@@ -1,5 +1,6 @@
 import { Elysia, NotFoundError, ValidationError } from "elysia";
 import { type Problem, problemResponse } from "../api/problem.ts";
+import { routeName } from "../api/refusal.ts";
 import type { Api } from "../api/routes.ts";
 import { validationProblem } from "../api/validation.ts";
 import type { Access } from "./access.ts";
@@ -30,9 +31,12 @@ export function createRouter(deps: RouterDeps) {
       })
       .onError(({ code, error, request, route }) => {
         if (error instanceof ValidationError)
-          return problemResponse(validationProblem(error, `${request.method} ${route}`));
+          return api.refuse({ request, route }, validationProblem(error, routeName({ request, route })));
         if (code === "PARSE")
-          return problemResponse({ code: "invalid_request_body", description: "It must be one JSON object" });
+          return api.refuse(
+            { request, route },
+            { code: "invalid_request_body", description: "It must be one JSON object" },
+          );
         if (code === "NOT_FOUND") return problemResponse({ code: "not_found" });
         return problemResponse(deps.unexpected(error, request));
       })
