@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type AddressInfo, connect, createServer, type Server } from "node:net";
-import { openBench, openLines } from "./bench.ts";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { evenOut } from "./allowed.ts";
+import { type Bench, openBench, openLines } from "./bench.ts";
 import { fuzz } from "./fuzz.ts";
 import type { FuzzCase } from "./fuzz-case.ts";
 import { newSeed, readFlags } from "./run.ts";
+import { differences } from "./view.ts";
 
 // A short run of `make fuzz`, and the proof that it finds what is there to be found.
 
@@ -23,30 +25,35 @@ test.each([
   60_000,
 );
 
-/** A server in front of another one that changes what passes, byte for byte as latin-1. */
-async function startChanger(change: { up?: [string, string]; down?: [string, string] }): Promise<{
-  server: Server;
-  via: (port: number) => Promise<number>;
-}> {
-  let target = 0;
-  const replaced = (bytes: Buffer, [from, to]: [string, string] = ["", ""]): Buffer =>
-    Buffer.from(bytes.toString("latin1").replaceAll(from, to), "latin1");
+/** What is replaced on the way up to the server, and on the way down to the client; bytes as latin-1. */
+interface Change {
+  readonly up?: readonly [from: string, to: string];
+  readonly down?: readonly [from: string, to: string];
+}
+
+/** Stands in front of the proxy and changes what passes. */
+async function startChanger() {
+  const set = { target: 0, change: {} as Change };
+  const replaced = (bytes: Buffer, change: Change["up"]): Buffer =>
+    change === undefined ? bytes : Buffer.from(bytes.toString("latin1").replaceAll(...change), "latin1");
   const server = createServer((client) => {
-    const behind = connect(target, "127.0.0.1");
-    client.on("data", (bytes: Buffer) => behind.write(change.up ? replaced(bytes, change.up) : bytes));
-    behind.on("data", (bytes: Buffer) => client.write(change.down ? replaced(bytes, change.down) : bytes));
-    for (const [one, other] of [
-      [client, behind],
-      [behind, client],
-    ] as const)
-      one.on("close", () => other.destroy()).on("error", () => other.destroy());
+    const behind = connect(set.target, "127.0.0.1");
+    client.on("data", (bytes: Buffer) => behind.write(replaced(bytes, set.change.up)));
+    behind.on("data", (bytes: Buffer) => client.write(replaced(bytes, set.change.down)));
+    client.on("close", () => behind.destroy()).on("error", () => behind.destroy());
+    behind.on("close", () => client.destroy()).on("error", () => client.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    server,
-    via: (port) => {
-      target = port;
+    via: (port: number) => {
+      set.target = port;
       return Promise.resolve((server.address() as AddressInfo).port);
+    },
+    change: (change: Change) => {
+      set.change = change;
+    },
+    [Symbol.dispose]: () => {
+      server.close();
     },
   };
 }
@@ -75,8 +82,26 @@ const plain: FuzzCase = {
   },
 };
 
-describe("a difference is found where there is one", () => {
-  const planted: [string, { up?: [string, string]; down?: [string, string] }, string][] = [
+const broken: FuzzCase = { ...plain, answer: { ...plain.answer, framing: "chunked", end: "cut" } };
+
+describe("a difference", () => {
+  let changer: Awaited<ReturnType<typeof startChanger>>;
+  let bench: Bench;
+  beforeAll(async () => {
+    changer = await startChanger();
+    bench = await openBench(changer.via);
+  });
+  afterAll(async () => {
+    await bench[Symbol.asyncDispose]();
+    changer[Symbol.dispose]();
+  });
+  const run = async (change: Change, fuzzCase = plain): Promise<string[]> => {
+    changer.change(change);
+    using lines = openLines();
+    return await bench.run(fuzzCase, lines);
+  };
+
+  const planted: [string, Change, string][] = [
     ["a number of the request's body", { up: ["1.0}", "1  }"] }, "request body"],
     ["the query", { up: ["?a=1", "?a=2"] }, "target"],
     ["the method", { up: ["POST /", "PUT /"] }, "method"],
@@ -87,51 +112,38 @@ describe("a difference is found where there is one", () => {
     ["the answer's body", { down: ["got body", "got bodY"] }, "answer body"],
     ["the end of the answer", { down: ["Content-Length: 8", "Content-Length: 9"] }, "answer is whole"],
   ];
-  test.concurrent.each(planted)(
-    "in %s",
+  test.each(planted)(
+    "in %s is found",
     async (_, change, what) => {
-      const { server, via } = await startChanger(change);
-      await using bench = await openBench(via);
-      using lines = openLines();
-      const found = await bench.run(plain, lines);
+      const found = await run(change);
       expect(found.map((line) => line.split(":", 1)[0])).toContain(what);
-      server.close();
     },
     20_000,
   );
 
-  test("and by a run of random cases, which tells the smallest one and how to make it again", async () => {
-    const { server, via } = await startChanger({ down: ["e", "E"] });
-    const { fault } = await fuzz({ seed: fixedSeed, durationMs: 20_000, via });
-    expect(fault).toContain(`Again: bun test/fuzz/run.ts --seed ${fixedSeed} --case `);
-    expect(fault).toContain('"target": "/v1"');
-    server.close();
-  }, 60_000);
-});
-
-describe("without one", () => {
-  let close: () => Promise<void>;
-  let run: (fuzzCase: FuzzCase) => Promise<string[]>;
-  beforeAll(async () => {
-    const bench = await openBench();
-    const lines = openLines();
-    run = (fuzzCase) => bench.run(fuzzCase, lines);
-    close = async () => {
-      lines[Symbol.dispose]();
-      await bench[Symbol.asyncDispose]();
-    };
-  });
-  afterAll(() => close());
-
-  test("nothing is told", async () => {
-    expect(await run(plain)).toEqual([]);
+  test("is none where nothing is changed, in a broken answer neither", async () => {
+    expect(await run({})).toEqual([]);
+    expect(await run({}, broken)).toEqual([]);
   });
 
-  test("a whole answer must not come broken, nor a broken one whole", async () => {
-    const broken: FuzzCase = { ...plain, answer: { ...plain.answer, framing: "chunked", end: "cut" } };
-    expect(await run(broken)).toEqual([]);
+  test("between a broken answer and a whole one is found", () => {
+    const answer = { status: 200, reason: "OK", headers: [], body: "got", isWhole: false };
+    const direct = { requests: [], answer };
+    const proxied = { requests: [], answer: { ...answer, isWhole: true } };
+    const even = evenOut({ direct, proxied }, { providerKey: "", upstreamHost: "" });
+    expect(differences(even.direct, even.proxied)).toEqual([
+      "answer is whole: false directly, true through the proxy",
+    ]);
   });
 });
+
+test("a run ends with the first difference, and tells the smallest case and how to make it again", async () => {
+  using changer = await startChanger();
+  changer.change({ down: ["e", "E"] });
+  const { fault } = await fuzz({ seed: fixedSeed, durationMs: 20_000, via: changer.via });
+  expect(fault).toContain(`Again: bun test/fuzz/run.ts --seed ${fixedSeed} --case `);
+  expect(fault).toContain('"target": "/v1"');
+}, 60_000);
 
 test("the flags of the run are read, and wrong ones refused", () => {
   expect(readFlags(["--minutes", "0.5", "--seed", "7"])).toEqual({ seed: 7, durationMs: 30_000 });
