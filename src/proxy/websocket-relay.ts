@@ -23,7 +23,7 @@ const recheckEveryMs = 500;
 /** How long a side may take nothing at all while messages wait for it. */
 const stalledMsMax = 60_000;
 /** How long a side may take to answer a close frame: after messages that wait for it, and where it is thrown out. */
-const closeMsMax = 30_000;
+const closeMsMax = 10_000;
 const cutMsMax = 500;
 
 /**
@@ -59,6 +59,8 @@ export function relaySockets(client: ClientSocket, provider: Dialled, deps: Sock
     clearInterval(rechecks);
     toClient.release();
     toProvider.release();
+    socket.onmessage = null;
+    socket.onclose = null;
     deps.onEnd({ ...how, bytes, requestBytes });
     return true;
   }
@@ -131,7 +133,8 @@ function outcomeOf(code: number): Outcome {
 /** Codes that only tell how a connection ended may not stand in a close frame (RFC 6455, 7.4.1). */
 function sendable(code: number, reason: string, otherwise: number): { code: number; reason: string } {
   if (code === 1005) return { code: 1000, reason: "" };
-  const isSendable = (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1006) || code >= 3000;
+  const isSendable =
+    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1006) || (code >= 3000 && code <= 4999);
   return isSendable ? { code, reason } : { code: otherwise, reason: "" };
 }
 

@@ -146,7 +146,11 @@ function dial({ url, options }: Target, signal: AbortSignal): Promise<Result<Dia
   socket.onopen = () => resolve(ok({ socket, early }));
   signal.addEventListener("abort", giveUp, { once: true });
   if (signal.aborted) giveUp();
-  return promise.finally(() => signal.removeEventListener("abort", giveUp));
+  return promise.finally(() => {
+    signal.removeEventListener("abort", giveUp);
+    socket.onopen = null;
+    socket.onerror = null;
+  });
 }
 
 /** The runtime's message begins with the URL, in which a key may stand. */

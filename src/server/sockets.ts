@@ -1,9 +1,9 @@
 import { type ClientSocket, messageBytesMax, type Session, type Upgrade } from "../proxy/client-socket.ts";
 
-/** What the runtime keeps for a socket: its session is made when it opens. */
+/** What the runtime keeps for a socket: how to start its session, then that; nothing once it has closed. */
 export interface SocketData {
-  readonly start: (client: ClientSocket) => Session;
-  session?: Session;
+  start?: ((client: ClientSocket) => Session) | undefined;
+  session?: Session | undefined;
 }
 
 /** The WebSockets of one listener. */
@@ -31,14 +31,16 @@ export function createSockets(): Sockets {
       perMessageDeflate: false,
       open(socket) {
         open.add(socket);
-        socket.data.session = socket.data.start(socket);
-        if (isStopping) socket.data.session.stop();
+        socket.data = { session: socket.data.start?.(socket) };
+        if (isStopping) socket.data.session?.stop();
       },
       message: ({ data }, message) => data.session?.message(message),
       ping: ({ data }, payload) => data.session?.ping(payload),
       close(socket, code, reason) {
         open.delete(socket);
-        socket.data.session?.closed(code, reason);
+        const { session } = socket.data;
+        socket.data = {};
+        session?.closed(code, reason);
       },
     },
     upgrade(request, server) {

@@ -62,6 +62,25 @@ describe("a close on one side is a close on the other", () => {
   });
 });
 
+describe("a frame that breaks the protocol ends the session on both sides", () => {
+  const closing = (code: number) => Buffer.from([0x88, 0x82, 0, 0, 0, 0, code >> 8, code & 0xff]);
+  test.each([
+    ["text that is no UTF-8", Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe])],
+    ["a reserved opcode", Buffer.from([0x83, 0x80, 0, 0, 0, 0])],
+    ["a close with a code that may not be sent", closing(1006)],
+    ["a close with a code that there is not", closing(65_535)],
+    ["a length beyond all bounds", Buffer.from([0x82, 0xff, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])],
+  ])("%s, from the client", async (_, frame) => {
+    const { token, id } = await lab.tokenOf("lab");
+    using client = await connectRaw(lab.app.port);
+    await client.send(requestBytes("/v1/realtime", { token, headers: handshake }));
+    await client.until("\r\n\r\n");
+    await client.send(frame);
+    expect([1001, 1009]).toContain((await lab.upstream.ends.at(-1)!.closed()).code);
+    expect((await lab.records(1, id))[0]?.outcome).toBe("client_cancelled");
+  });
+});
+
 describe("a token that ends, ends its sessions within a second", () => {
   type Own = Awaited<ReturnType<SocketLab["tokenOf"]>>;
   const elsewhere = async (sql: string, id: string) => {
