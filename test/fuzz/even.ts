@@ -36,6 +36,10 @@ const tellsOfCaller = [
   "cf-connecting-ip",
   "cf-ipcountry",
   "true-client-ip",
+  "x-original-forwarded-for",
+  "x-upstream-request-start",
+  "x-request-start",
+  "x-body-hash",
 ];
 
 export function isNotForProviders(headers: Headers): (name: string) => boolean {

@@ -60,6 +60,10 @@ const requestFields: Headers = [
   ["X-Forwarded-Odd", "x"],
   ["X-Real-IP", "10.0.0.1"],
   ["CF-Connecting-IP", "10.0.0.1"],
+  ["X-Original-Forwarded-For", "10.0.0.1"],
+  ["X-Request-Start", "1"],
+  ["X-Body-Hash", "x"],
+  ["Expect", "100-continue"],
 ];
 
 const answerFields: Headers = [
