@@ -67,6 +67,15 @@ export interface NewToken {
   readonly max_requests?: number;
 }
 
+/** What to delete of the cache: one entry by method and url, those below a prefix, or all. */
+export interface CachePurge {
+  readonly method?: string;
+  readonly url?: string;
+  readonly prefix?: string;
+  readonly project_id?: string;
+  readonly all?: boolean;
+}
+
 /** The management API. Lists are fetched page by page; every method throws {CommandError} with the server's words. */
 export interface Client {
   readonly projects: {
@@ -95,6 +104,10 @@ export interface Client {
   };
   readonly usage: RecordClient;
   readonly audit: RecordClient;
+  readonly cache: {
+    /** Whether there was the one entry; for a prefix and for all how many there were. */
+    purge(wanted: CachePurge): Promise<{ readonly deleted: boolean | number }>;
+  };
 }
 
 /** Records are listed newest first; `limit` 0 is all. */
@@ -136,6 +149,7 @@ export function createClient(transport: Transport, baseUrl: string): Client {
     },
     usage: recordClient(call, { path: "/requests", field: "requests", idField: "request_id" }),
     audit: recordClient(call, { path: "/audit", field: "events", idField: "id" }),
+    cache: { purge: (wanted) => one("POST", "/cache/purge", wanted) },
   };
 }
 

@@ -1,6 +1,7 @@
 import { defineCommand } from "citty";
 import { connection } from "../client-connect.ts";
 import { audit } from "./audit.ts";
+import { cache } from "./cache.ts";
 import { keys } from "./keys.ts";
 import { project } from "./project.ts";
 import { token } from "./token.ts";
@@ -13,5 +14,5 @@ export const manage = defineCommand({
       "Manage projects, keys and tokens, look at usage and audit. Example: llm-proxy manage project list",
   },
   args: connection,
-  subCommands: { project, token, keys, usage, audit },
+  subCommands: { project, token, keys, usage, audit, cache },
 });

@@ -81,6 +81,16 @@ export const problems = {
     error: "request not found",
     description: "List the requests with GET /manage/requests",
   },
+  caching_disabled: {
+    status: 400,
+    error: "caching is disabled",
+    description: "Nothing to do: this version keeps no answers",
+  },
+  invalid_url: {
+    status: 400,
+    error: "invalid URL",
+    description: "Give a path such as /v1/models, with its query if it has one",
+  },
   not_found: { status: 404, error: "not found", description: "See /docs for the routes there are" },
   method_not_allowed: {
     status: 405,

@@ -16,7 +16,11 @@ const actions: Readonly<Record<string, AuditAction>> = {
   "POST /manage/tokens": "token.create",
   "PATCH /manage/tokens/:id": "token.update",
   "GET /manage/audit": "audit.list",
+  "POST /manage/cache/purge": "cache.purge",
 };
+
+/** Where the trail does not give the code as the reason (contract 1.4). */
+const reasons: Readonly<Record<string, string>> = { "POST /manage/cache/purge": "invalid_json" };
 
 /** A request and the route that it was for, as `/manage/projects/:id`. */
 export interface Routed {
@@ -34,10 +38,11 @@ export function createRefuse(deps: {
 }): Refuse {
   return ({ request, route }, problem) => {
     const caller = deps.admittedCaller(request);
-    const action = actions[routeName({ request, route })];
+    const name = routeName({ request, route });
+    const action = actions[name];
     if (caller !== undefined && action !== undefined) {
       deps.audit.record(action, "failure", caller, {
-        reason: problem.code,
+        reason: reasons[name] ?? problem.code,
         details: { validation_error: problem.field ?? "body" },
       });
     }

@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Secret } from "../secret.ts";
 import { auditRoutes } from "./audit.ts";
+import { cacheRoutes } from "./cache.ts";
 import { type Arrival, asManager, readCaller } from "./caller.ts";
 import { type Docs, docsRoutes } from "./docs.ts";
 import { createGuard } from "./guard.ts";
@@ -73,6 +74,7 @@ function mount(deps: ApiDeps & RouteDeps) {
     .use(tokenRoutes(deps))
     .use(auditRoutes(deps))
     .use(requestRoutes(deps))
+    .use(cacheRoutes(deps))
     .use(docsRoutes(deps.docs))
     .use(openapi(deps.version));
 }

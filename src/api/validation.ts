@@ -11,6 +11,15 @@ const missing: Readonly<Record<string, string>> = {
   "POST /manage/tokens": "project_id and duration_minutes are required",
 };
 
+/** Words that a body is not even a JSON object. */
+export function malformedProblem(route: string): Problem {
+  return {
+    code: "invalid_request_body",
+    ...(route === "POST /manage/cache/purge" && { error: "invalid JSON" }), // scripts match on it (contract 1.3)
+    description: "It must be one JSON object",
+  };
+}
+
 /** Where several things are wrong, the one that explains most: a mistyped name before what it left out. */
 const severity = [
   ValueErrorType.ObjectAdditionalProperties,

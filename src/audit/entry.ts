@@ -18,6 +18,7 @@ export type AuditAction =
   | "proxy_request"
   | "audit.list"
   | "audit.show"
+  | "cache.purge"
   | "keys.rotate"
   | "management.auth";
 

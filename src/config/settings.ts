@@ -293,6 +293,7 @@ export const settings = {
     default: "http://localhost:8080",
     about: "The server that `manage` commands talk to.",
     flag: "manage-api-base-url",
+    flagAliases: ["api-base-url"],
     groups: ["client"],
   }),
   proxyUrl: row("PROXY_URL", httpUrl, {

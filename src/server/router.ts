@@ -2,7 +2,7 @@ import { Elysia, NotFoundError, ValidationError } from "elysia";
 import { type Problem, problemResponse } from "../api/problem.ts";
 import { routeName } from "../api/refusal.ts";
 import type { Api } from "../api/routes.ts";
-import { validationProblem } from "../api/validation.ts";
+import { malformedProblem, validationProblem } from "../api/validation.ts";
 import type { Access } from "./access.ts";
 import { type HealthDeps, healthRoutes } from "./health.ts";
 
@@ -33,10 +33,7 @@ export function createRouter(deps: RouterDeps) {
         if (error instanceof ValidationError)
           return api.refuse({ request, route }, validationProblem(error, routeName({ request, route })));
         if (code === "PARSE")
-          return api.refuse(
-            { request, route },
-            { code: "invalid_request_body", description: "It must be one JSON object" },
-          );
+          return api.refuse({ request, route }, malformedProblem(routeName({ request, route })));
         if (code === "NOT_FOUND") return problemResponse({ code: "not_found" });
         return problemResponse(deps.unexpected(error, request));
       })

@@ -41,6 +41,7 @@ const bodies: Record<string, object> = {
   "PATCH /manage/projects/:id": { name: "renamed" },
   "POST /manage/projects/:id/keys": { api_key: providerKey },
   "PATCH /manage/tokens/:id": { max_requests: 7 },
+  "POST /manage/cache/purge": { all: true },
 };
 
 /** Status for whoever may call it. */
@@ -52,6 +53,7 @@ const statusOf: Record<string, number> = {
   "POST /manage/tokens": 201,
   "DELETE /manage/tokens/:id": 204,
   "GET /manage/requests/:request_id": 404,
+  "POST /manage/cache/purge": 400,
   "GET /docs/plugin": 404,
 };
 

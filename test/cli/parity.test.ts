@@ -22,6 +22,7 @@ describe("every route of the management API", () => {
     "GET /manage/audit/{id}": "audit show",
     "GET /manage/requests": "usage list",
     "GET /manage/requests/{request_id}": "usage show",
+    "POST /manage/cache/purge": "cache purge",
   };
 
   test("has a command with a flag for each of its parameters and fields", async () => {
