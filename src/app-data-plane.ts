@@ -14,6 +14,7 @@ import { createReadBody } from "./proxy/body.ts";
 import { createBreaker } from "./proxy/breaker.ts";
 import { createCors } from "./proxy/cors.ts";
 import { createEmit } from "./proxy/emit.ts";
+import { reasonOf } from "./proxy/fault-reason.ts";
 import { createForward } from "./proxy/forward.ts";
 import { createKeyPool } from "./proxy/key-pool.ts";
 import { createLimit } from "./proxy/limit.ts";
@@ -67,7 +68,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     clock: systemClock,
     version,
     onFault(provider: string, requestId: string, error: unknown) {
-      const text = redact(error instanceof Error ? error.message : String(error));
+      const text = redact(reasonOf(error));
       logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });
     },
   };

@@ -9,6 +9,7 @@ const words = (description: string) => Type.Array(word("a text"), { description 
 const oneOrMore = (description: string) => Type.Array(word("a text"), { description, minItems: 1 });
 const strict = { additionalProperties: false, description: "a map of known keys" };
 const duration = Type.Optional(word("a duration such as 30s"));
+const file = Type.Optional(word("the name of a file"));
 const count = Type.Optional(word("a whole number"));
 
 const apiSchema = Type.Object(
@@ -43,6 +44,12 @@ const apiSchema = Type.Object(
       ),
     ),
     connection: Type.Optional(Type.Object({ max_idle_conns: count, max_idle_conns_per_host: count }, strict)),
+    tls: Type.Optional(
+      Type.Object(
+        { ca_file: file, cert_file: file, key_file: file, server_name: Type.Optional(word("a host name")) },
+        strict,
+      ),
+    ),
     param_whitelist: Type.Optional(
       Type.Record(Type.String(), oneOrMore("a list of one pattern or more"), {
         description: "a map of parameter to patterns",

@@ -9,6 +9,7 @@ import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";
 import type { ApiEntry, ShapeFault } from "./provider-schema.ts";
 import { shapeApi, shapeFile } from "./provider-schema.ts";
+import { readTls } from "./provider-tls.ts";
 import { parseDuration, parseInteger } from "./units.ts";
 import { quote } from "./values.ts";
 import { parseYaml } from "./yaml-file.ts";
@@ -22,6 +23,11 @@ export interface ProviderDefaults {
   readonly allowedOrigins: readonly string[];
   /** A provider may not be called as its first segment. */
   readonly metricsPath: string;
+}
+
+/** What stands around an entry of the file. */
+interface Surroundings extends ProviderDefaults {
+  readonly file: string;
 }
 
 const reservedNames = ["v1", "v1beta", "manage", "admin", "health", "ready", "live", "metrics", "docs"];
@@ -66,7 +72,9 @@ export function parseProviders(
     reportFaults(path, shaped.faults);
     byName.set(
       name,
-      readApi(name, shaped.value, defaults, (rest, ...what) => report([...path, ...rest], ...what)),
+      readApi(name, shaped.value, { ...defaults, file }, (rest, ...what) =>
+        report([...path, ...rest], ...what),
+      ),
     );
   }
   const defaultName = chooseDefault([...byName.keys()], value.default_api, defaults.defaultName, report);
@@ -117,12 +125,7 @@ function checkName(name: string, metricsPath: string): string | undefined {
 }
 
 /** Reads the fields that have the right shape. What it gives counts only if nothing was reported. */
-function readApi(
-  name: string,
-  entry: Partial<ApiEntry>,
-  defaults: ProviderDefaults,
-  report: Report,
-): Provider {
+function readApi(name: string, entry: Partial<ApiEntry>, defaults: Surroundings, report: Report): Provider {
   const each = (
     key: "allowed_endpoints" | "allowed_methods" | "allowed_origins" | "required_headers",
     check: (text: string) => Result<string, string>,
@@ -151,6 +154,9 @@ function readApi(
       entry.allowed_origins === undefined ? defaults.allowedOrigins : each("allowed_origins", checkOrigin),
     ),
     requiredHeaders: each("required_headers", checkHeaderName).map((header) => header.toLowerCase()),
+    ...(entry.tls && {
+      tls: readTls(entry.tls, defaults.file, (field, ...what) => report(["tls", field], ...what)),
+    }),
   };
 }
 

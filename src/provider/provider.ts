@@ -28,6 +28,18 @@ export interface RetryPolicy {
   readonly delayMsMax: number;
 }
 
+/** How a connection to a provider is secured, beyond what holds for all: the machine's roots and the host of its URL. */
+export interface ProviderTls {
+  /** PEM of the only roots that are trusted. */
+  readonly ca?: string;
+  /** PEM of the certificate that is shown where the provider asks for one. */
+  readonly cert?: string;
+  /** PEM; a secret. */
+  readonly key?: string;
+  /** Asked for, and looked for in the certificate, instead of the host of the URL. */
+  readonly serverName?: string;
+}
+
 /** A configured upstream API. Made by `config/providers.ts` only, so that what is here has been checked. */
 export interface Provider {
   readonly name: string;
@@ -51,6 +63,7 @@ export interface Provider {
   readonly allowedOrigins: readonly string[];
   /** Lower case. */
   readonly requiredHeaders: readonly string[];
+  readonly tls?: ProviderTls;
 }
 
 /** Every provider of the provider file. */

@@ -33,6 +33,7 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
     signal: deadline.signal,
     // A body that some servers send after this head would be taken for the next answer, maybe another caller's.
     keepalive: call.request.method !== "HEAD",
+    ...(provider.tls && { tls: provider.tls }),
     // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
     ...(thisMachine.test(provider.origin) && { proxy: false }),
   } as RequestInit;
