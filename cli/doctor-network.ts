@@ -9,12 +9,14 @@ const answerTimeoutMs = 2_000;
 const connectTimeoutMs = 3_000;
 
 /** A server is ready there, or the port is free for one. */
-export async function checkPort(address: Address): Promise<Check> {
+export async function checkPort(address: Address, isTls: boolean): Promise<Check> {
   const name = "port";
   const place = formatAddress(address);
-  const url = localUrl(place);
+  const url = localUrl(place, isTls);
   const answer =
-    url.ok && address.port !== 0 ? await probe(`${url.value}/ready`, answerTimeoutMs) : undefined;
+    url.ok && address.port !== 0
+      ? await probe(`${url.value}/ready`, answerTimeoutMs, { isOwn: true })
+      : undefined;
   if (answer?.ok) {
     return answer.value === 200
       ? good(name, `A server is ready at ${place}`)

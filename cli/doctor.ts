@@ -46,8 +46,10 @@ async function allChecks(options: DoctorOptions, io: CliIo, clock: Clock): Promi
     checkDataDirectory(config),
     ...checkSecretFiles(config),
     ...(await checkDatabase(loaded.value)),
-    await checkPort(config.listenAddr),
-    ...(config.managementListenAddr === undefined ? [] : [await checkPort(config.managementListenAddr)]),
+    await checkPort(config.listenAddr, config.enableTls),
+    ...(config.managementListenAddr === undefined
+      ? []
+      : [await checkPort(config.managementListenAddr, config.enableTls)]),
     ...(options.offline ? [] : await checkProviders(loaded.value, io.environment)),
     checkDisk(config),
     checkClock(config, clock),

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
+import { certificates } from "../test/harness/certificates.ts";
 import { freePort } from "../test/harness/free-port.ts";
 import { recordedIo } from "../test/harness/recorded-io.ts";
 import { checkHealth } from "./healthcheck.ts";
@@ -64,5 +65,18 @@ test.each([
   ["localhost:80", "http://localhost:80"],
   ["[::1]:80", "http://[::1]:80"],
 ])("a server that listens on %s is reached at %s", (address, url) => {
-  expect(localUrl(address)).toEqual({ ok: true, value: url });
+  expect(localUrl(address, false)).toEqual({ ok: true, value: url });
+});
+
+test("a server that speaks TLS is asked by it, whatever its certificate is for", async () => {
+  await using server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { cert: certificates.other, key: certificates.key },
+    fetch: () => new Response("x"),
+  });
+  const io = recordedIo({ environment: { LISTEN_ADDR: `127.0.0.1:${server.port}`, ENABLE_TLS: "true" } });
+  await checkHealth({ ready: false }, io);
+  await checkHealth({ ready: true, url: `https://127.0.0.1:${server.port}` }, io);
+  expect(io.out()).toBe("ok\nok\n");
 });

@@ -1,4 +1,5 @@
 import { defineCommand } from "citty";
+import { parseBoolean } from "../src/config/units.ts";
 import { type CliIo, CommandError, UsageError } from "./output.ts";
 import { localUrl, probe } from "./server-probe.ts";
 
@@ -15,13 +16,13 @@ export interface HealthcheckOptions {
 }
 
 /**
- * Asks a server how it is, reading nothing but LISTEN_ADDR: no settings, no database.
+ * Asks a server how it is, reading nothing but LISTEN_ADDR and ENABLE_TLS: no settings, no database.
  * @throws {CommandError} if it does not answer 200 within 2.5 s
  * @throws {UsageError} if the address is none
  */
 export async function checkHealth(options: HealthcheckOptions, io: CliIo): Promise<void> {
   const url = `${baseUrl(options, io)}${options.ready ? "/ready" : "/live"}`;
-  const status = await probe(url, timeoutMs);
+  const status = await probe(url, timeoutMs, options.url === undefined ? { isOwn: true } : {});
   if (!status.ok) {
     throw new CommandError(
       status.error === "timeout"
@@ -44,7 +45,8 @@ function baseUrl(options: HealthcheckOptions, io: CliIo): string {
     return url.href.replace(/\/+$/, "");
   }
   const address = io.environment["LISTEN_ADDR"]?.trim() || defaultAddress;
-  const url = localUrl(address);
+  const isTls = parseBoolean(io.environment["ENABLE_TLS"]?.trim() || "false");
+  const url = localUrl(address, isTls.ok && isTls.value);
   if (!url.ok) throw new UsageError(`LISTEN_ADDR '${address}' ${url.error}`);
   return url.value;
 }

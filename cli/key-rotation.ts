@@ -1,5 +1,6 @@
 import { type Flags, loadSettings } from "../src/config/load.ts";
-import { type Address, formatAddress } from "../src/config/units.ts";
+import type { Config } from "../src/config/settings.ts";
+import { formatAddress } from "../src/config/units.ts";
 import type { Secret } from "../src/secret.ts";
 import { mustExist } from "./client-connect.ts";
 import { settled, warner } from "./config-flags.ts";
@@ -28,7 +29,7 @@ export async function rotateEncryptionKey(options: RotationOptions, io: CliIo): 
   const loaded = settled(loadSettings({ flags: options.flags, environment, cwd, groups: ["server"] }));
   loaded.warnings.forEach(warner(io));
   mustExist(loaded.config.databasePath);
-  if (!options.force) await refuseRunningServer(loaded.config.listenAddr);
+  if (!options.force) await refuseRunningServer(loaded.config);
   const { rotateKeys } = await import("../src/app-rotation.ts");
   const { rotated, origin, file } = orRefuse(await rotateKeys(loaded, options.newKey));
   if (options.json) {
@@ -43,10 +44,10 @@ export async function rotateEncryptionKey(options: RotationOptions, io: CliIo): 
 }
 
 /** It would go on sealing under the old key, and nobody could read what it seals. */
-async function refuseRunningServer(address: Address): Promise<void> {
-  const url = localUrl(formatAddress(address));
+async function refuseRunningServer({ listenAddr: address, enableTls }: Config): Promise<void> {
+  const url = localUrl(formatAddress(address), enableTls);
   if (!url.ok || address.port === 0) return;
-  const status = await probe(`${url.value}/live`, answerTimeoutMs);
+  const status = await probe(`${url.value}/live`, answerTimeoutMs, { isOwn: true });
   if (status.ok ? status.value !== 200 : status.error === "unreachable") return;
   throw new CommandError(
     `A server listens at ${url.value}, and would go on sealing under the old key: nothing was changed`,

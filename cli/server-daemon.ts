@@ -57,11 +57,11 @@ export async function startInBackground(
   return child.pid;
 }
 
-async function isServing(pid: number, { pidFile, listenAddr }: Config): Promise<boolean> {
+async function isServing(pid: number, { pidFile, listenAddr, enableTls }: Config): Promise<boolean> {
   if (readPidFile(pidFile) !== pid) return false;
   // With port 0 only the server knows where it listens; its pid file says that it does.
-  const url = localUrl(formatAddress(listenAddr));
+  const url = localUrl(formatAddress(listenAddr), enableTls);
   if (!url.ok || listenAddr.port === 0) return true;
-  const status = await probe(`${url.value}/ready`, probeTimeoutMs);
+  const status = await probe(`${url.value}/ready`, probeTimeoutMs, { isOwn: true });
   return status.ok && status.value === 200;
 }

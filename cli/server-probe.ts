@@ -6,15 +6,21 @@ import { fail, ok, type Result } from "../src/result.ts";
 /** Why there is no status: nothing listens there, or what listens does not answer in time. */
 export type Silence = "unreachable" | "timeout";
 
+const loopback = /^https:\/\/(localhost|127\.[\d.]+|\[::1\])(:|\/|$)/;
+
 /**
  * Status of a GET, without a body, redirects or proxies: `fetch` would send even a loopback address through
- * HTTP_PROXY.
+ * HTTP_PROXY. The certificate of a server of one's own, or on this machine, need not be for the address it is reached at.
  */
-export async function probe(url: string, timeoutMs: number): Promise<Result<number, Silence>> {
+export async function probe(
+  url: string,
+  timeoutMs: number,
+  { isOwn = loopback.test(url) } = {},
+): Promise<Result<number, Silence>> {
   const signal = AbortSignal.timeout(timeoutMs);
   const get = url.startsWith("https:") ? getHttps : getHttp;
   return await new Promise((resolve) => {
-    const request = get(url, { agent: false, signal }, (response) => {
+    const request = get(url, { agent: false, signal, rejectUnauthorized: !isOwn }, (response) => {
       resolve(ok(response.statusCode ?? 0));
       request.destroy();
     });
@@ -24,12 +30,12 @@ export async function probe(url: string, timeoutMs: number): Promise<Result<numb
 
 /**
  * The URL at which this machine reaches a server that listens on `address` (LISTEN_ADDR); all interfaces means
- * loopback. The error is the end of a sentence that starts with the address.
+ * loopback; `isTls` is ENABLE_TLS. The error is the end of a sentence that starts with the address.
  */
-export function localUrl(address: string): Result<string, string> {
+export function localUrl(address: string, isTls: boolean): Result<string, string> {
   const parsed = parseAddress(address);
   if (!parsed.ok) return parsed;
   const { hostname, port } = parsed.value;
   const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return ok(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
+  return ok(`${isTls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`);
 }

@@ -26,7 +26,7 @@ function scriptedApp(given: Given = {}) {
           log.push("stop");
           await given.drained;
         },
-        reopenLogs: () => void log.push("reopen"),
+        reload: () => void log.push("reopen"),
       });
     },
     strayError: (error) => void log.push(`stray ${(error as Error).message}`),

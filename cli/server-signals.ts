@@ -19,7 +19,7 @@ export interface Milestones {
 
 /**
  * Starts an app and serves. SIGTERM or SIGINT: running requests end, then it returns; a second one cuts them.
- * SIGHUP opens the log file anew and reads no settings. An error that nobody caught is logged and counted by the
+ * SIGHUP opens the log file anew, looks for another certificate and reads no settings. An error that nobody caught is logged and counted by the
  * app, and serving goes on: one request that went wrong must not end all others (bun.md section 10).
  * @throws {CommandError} if it cannot start
  */
@@ -39,7 +39,7 @@ export async function serveUntilStopped(
   using listening = listen(events);
   listening.to("SIGTERM", stop);
   listening.to("SIGINT", stop);
-  listening.to("SIGHUP", () => serving?.reopenLogs());
+  listening.to("SIGHUP", () => serving?.reload());
 
   const app = orRefuse(await start());
   listening.to("uncaughtException", (cause) => app.strayError(cause));

@@ -122,7 +122,7 @@ async function makeProject(loaded: Loaded, config: Config, provider: Provider): 
     const project = await maker.ensureProject({ name, provider: provider.name, key });
     const token = await maker.issueToken(project.id, durationHours);
     const dialect = loaded.providers.byName.get(project.provider)?.dialect ?? provider.dialect;
-    const serverUrl = localUrl(formatAddress(loaded.config.listenAddr));
+    const serverUrl = localUrl(formatAddress(loaded.config.listenAddr), loaded.config.enableTls);
     const curl = exampleCurl({ serverUrl: serverUrl.ok ? serverUrl.value : "", dialect, token: token.text });
     return { project, token, curl };
   } finally {

@@ -3,6 +3,7 @@ import { sqliteMigrations } from "../migrations/index.ts";
 import { docsAssets } from "../web/assets.ts";
 import { referencePage } from "../web/pages/reference.tsx";
 import { createApi } from "./api/routes.ts";
+import { type CertificateWatch, readServerTls, watchCertificate } from "./app-certificate.ts";
 import { composeDataPlane } from "./app-data-plane.ts";
 import { startHousekeeping } from "./app-housekeeping.ts";
 import {
@@ -22,7 +23,7 @@ import { createLogger, type LogSettings, type RootLogger } from "./logging/logge
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import { fail, ok, type Result } from "./result.ts";
 import { Secret } from "./secret.ts";
-import { type Listener, listen } from "./server/listener.ts";
+import { type Listener, listen, type ServerTls } from "./server/listener.ts";
 import { createServer, type Server, type Surface } from "./server/server.ts";
 import type { Database } from "./storage/database.ts";
 import { DatabaseFault } from "./storage/database-fault.ts";
@@ -52,7 +53,8 @@ export interface Serving {
    * closes all. A second call cuts them at once.
    */
   stop(): Promise<void>;
-  reopenLogs(): void;
+  /** Opens the log file anew, and looks for another certificate. */
+  reload(): void;
 }
 
 /** Builds an app. `offline`: for a command beside or instead of a server; it logs nothing below a warning, to stderr. */
@@ -111,9 +113,12 @@ function createLife(parts: Parts): App {
     },
     close,
     serve() {
-      const listeners = openListeners(loaded.config, server, logger);
+      const tls = loaded.config.enableTls ? readServerTls(loaded.config) : ok(undefined);
+      if (!tls.ok) return tls;
+      const listeners = openListeners({ ...parts, server, tls: tls.value });
       if (!listeners.ok) return listeners;
       const { main, management } = listeners.value;
+      const certificate = tls.value && watchOf(parts, tls.value, [main, management]);
       const stopHousekeeping = startHousekeeping({
         config: loaded.config,
         stores,
@@ -127,6 +132,7 @@ function createLife(parts: Parts): App {
         await using steps = new AsyncDisposableStack();
         steps.defer(close);
         server.drain();
+        certificate?.stop();
         const housekeepingEnds = stopHousekeeping();
         logger.info("stopping: running requests may end", { timeout_ms: loaded.config.shutdownTimeoutMs });
         const ends = await stopAll(loaded.config.shutdownTimeoutMs);
@@ -137,7 +143,10 @@ function createLife(parts: Parts): App {
       return ok({
         url: main.url,
         managementUrl: management?.url ?? main.url,
-        reopenLogs: () => logger.reopen(),
+        reload() {
+          logger.reopen();
+          certificate?.look();
+        },
         async stop() {
           if (stopping !== undefined) await stopAll(0);
           stopping ??= stop();
@@ -183,19 +192,41 @@ interface Open {
   readonly url: string;
 }
 
-function openListeners(
-  config: Config,
-  server: Server,
-  logger: RootLogger,
-): Result<{ readonly main: Open; readonly management: Open | undefined }, StartFault> {
+function watchOf(
+  { loaded, logger }: Parts,
+  current: ServerTls,
+  opened: readonly (Open | undefined)[],
+): CertificateWatch {
+  return watchCertificate({
+    current,
+    read: () => readServerTls(loaded.config),
+    renew(tls) {
+      const renewed = opened.flatMap((each) => (each ? [each.listener.renew(tls)] : []));
+      return renewed.find((each) => !each.ok) ?? ok(undefined);
+    },
+    logger,
+  });
+}
+
+interface ListenerParts extends Pick<Parts, "loaded" | "logger"> {
+  readonly server: Server;
+  readonly tls: ServerTls | undefined;
+}
+
+function openListeners({
+  loaded: { config },
+  server,
+  logger,
+  tls,
+}: ListenerParts): Result<{ readonly main: Open; readonly management: Open | undefined }, StartFault> {
   const open = (address: Config["listenAddr"], surface: Surface): Result<Open, StartFault> => {
     const onFault = (error: unknown) => logger.error("a request failed unexpectedly", { error });
-    const listener = listen({ address, surface, handle: server.handle, onFault });
+    const listener = listen({ address, surface, handle: server.handle, onFault, tls });
     if (!listener.ok) return fail(listener.error);
     const { hostname } = address;
     const isEverywhere = hostname === "" || hostname === "0.0.0.0" || hostname === "::";
     const host = isEverywhere ? "localhost" : hostname.includes(":") ? `[${hostname}]` : hostname;
-    const url = `http://${host}:${listener.value.port}`;
+    const url = `${tls ? "https" : "http"}://${host}:${listener.value.port}`;
     logger.info("listening", { url, surface });
     return ok({ listener: listener.value, url });
   };

@@ -1,4 +1,5 @@
 import type { Findings } from "./findings.ts";
+import { readKeyPair } from "./pem-files.ts";
 import type { ProblemCode } from "./problem.ts";
 import type { Config, SettingKey } from "./settings.ts";
 import { settings } from "./settings.ts";
@@ -17,6 +18,7 @@ export function checkServer(config: Config, findings: Findings): void {
     if (!findings.unread.has(key)) findings.problems.push({ code, name: settings[key].env, message });
   };
   checkSecrets(config, refuse, findings);
+  checkTls(config, refuse);
   if (config.daemon && config.logFile === undefined) {
     refuse(
       "logFile",
@@ -43,6 +45,23 @@ export function checkServer(config: Config, findings: Findings): void {
       "is the same as LISTEN_ADDR: choose another port or leave it out",
     );
   }
+}
+
+function checkTls({ enableTls, tlsCertFile, tlsKeyFile }: Config, refuse: Refuse): void {
+  const files = { tlsCertFile, tlsKeyFile };
+  for (const key of ["tlsCertFile", "tlsKeyFile"] as const) {
+    if (enableTls && files[key] === undefined)
+      refuse(key, "missing", "is not set, which ENABLE_TLS demands: name a PEM file");
+    if (!enableTls && files[key] !== undefined)
+      refuse(key, "conflict", "has no effect without ENABLE_TLS=true: set that, or leave this out");
+  }
+  if (!enableTls || tlsCertFile === undefined || tlsKeyFile === undefined) return;
+  const pair = readKeyPair(tlsCertFile, tlsKeyFile);
+  if (pair.ok) return;
+  const { of, message } = pair.error;
+  const [key, file] =
+    of === "cert" ? (["tlsCertFile", tlsCertFile] as const) : (["tlsKeyFile", tlsKeyFile] as const);
+  refuse(key, "unreadable_file", `"${file}" ${message}`);
 }
 
 function checkSecrets(config: Config, refuse: Refuse, findings: Findings): void {

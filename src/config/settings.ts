@@ -106,6 +106,19 @@ export const settings = {
   managementListenAddr: row("MANAGEMENT_LISTEN_ADDR", address, {
     about: "A second listener that takes over all reserved routes but the health routes.",
   }),
+  enableTls: row("ENABLE_TLS", boolean, {
+    default: "false",
+    about: "Speaks TLS on every listener; needs `TLS_CERT_FILE` and `TLS_KEY_FILE`.",
+    groups: ["server", "setup"],
+  }),
+  tlsCertFile: row("TLS_CERT_FILE", path, {
+    about: "PEM of the certificate and of those between it and its root; looked at again every 10 s.",
+  }),
+  tlsKeyFile: row("TLS_KEY_FILE", path, { about: "PEM of its private key, without a passphrase." }),
+  tlsMinVersion: row("TLS_MIN_VERSION", choice(["1.2", "1.3"]), {
+    default: "1.2",
+    about: "The oldest version of TLS that is spoken.",
+  }),
   maxRequestBytes: row("MAX_REQUEST_SIZE", size({ min: 1, max: 1024 ** 3 }), {
     default: "10MiB",
     about: "The largest body that is held: management requests, and bodies that a policy must read.",

@@ -5,7 +5,6 @@ import { namesWithoutEffect } from "./names-without-effect.ts";
 import type { Setting, SettingKey } from "./settings.ts";
 import { fileKeyOf, flagOf, settingRows } from "./settings.ts";
 import { readTextFile } from "./text-file.ts";
-import { parseBoolean } from "./units.ts";
 import type { YamlFile, YamlValue } from "./yaml-file.ts";
 
 /** What one source says about one setting. */
@@ -58,7 +57,7 @@ export function fromEnvironment(environment: Environment, findings: Findings): S
     if (isBlank(text)) continue;
     const known = environmentNames.get(name);
     if (known === undefined) {
-      warnOfName(name, text, { where: "", isOurs: isOursByPrefix(name) }, findings);
+      warnOfName(name, { where: "", isOurs: isOursByPrefix(name) }, findings);
     } else if (/^(["']).*\1$/s.test(text)) {
       const message =
         "begins and ends with a quote, which is taken as part of it (docker env files do that): remove the quotes";
@@ -90,7 +89,7 @@ export function fromEnvFile(file: string, path: string, findings: Findings): Sou
     const known = environmentNames.get(name);
     const origin = `${file}:${line}`;
     if (known === undefined)
-      warnOfName(name, text, { where: `${origin}: `, isOurs: !isForRuntime(name) }, findings);
+      warnOfName(name, { where: `${origin}: `, isOurs: !isForRuntime(name) }, findings);
     else add(source, known, { text, name, origin, file, line }, findings);
   }
   return source;
@@ -169,17 +168,9 @@ function add(source: Source, known: Named, given: Omit<Given, "isSecretFile">, f
   });
 }
 
-function warnOfName(
-  name: string,
-  text: string,
-  at: { where: string; isOurs: boolean },
-  findings: Findings,
-): void {
+function warnOfName(name: string, at: { where: string; isOurs: boolean }, findings: Findings): void {
   const instead = namesWithoutEffect.get(name);
-  if (name === "ENABLE_TLS" && !isFalse(text)) {
-    const message = `asks for TLS, which this server does not speak: ${instead}`;
-    findings.problems.push({ code: "invalid_value", name: `${at.where}${name}`, message });
-  } else if (instead !== undefined) {
+  if (instead !== undefined) {
     findings.warnings.push(`${at.where}${name} has no effect: ${instead}`);
   } else if (at.isOurs) {
     findings.warnings.push(`${at.where}${name} is not a setting${didYouMean(name, environmentNames.keys())}`);
@@ -194,11 +185,6 @@ function isOursByPrefix(name: string): boolean {
 // One env file may serve systemd as well, which hands these to the runtime.
 function isForRuntime(name: string): boolean {
   return name.startsWith("BUN_");
-}
-
-function isFalse(text: string): boolean {
-  const value = parseBoolean(text);
-  return value.ok && !value.value;
 }
 
 function textOf(value: YamlValue, setting: Setting): string | undefined {

@@ -22,6 +22,21 @@ export interface Listener {
    * way end, for `timeoutMs` at the most; then cuts them. 0 cuts at once, also while an earlier call waits.
    */
   stop(timeoutMs: number): Promise<"ended" | "cut">;
+  /**
+   * From now on connections get this certificate. The runtime cannot change that of an open socket, so it is closed and
+   * opened again: requests, streams and WebSockets under way go on, connections that are idle are closed. Should it
+   * not open again, nothing listens until a later call succeeds.
+   */
+  renew(tls: ServerTls): Result<void, ListenFault>;
+}
+
+/** What a listener shows to those who connect by TLS. */
+export interface ServerTls {
+  /** PEM of the certificate and of those between it and its root. */
+  readonly cert: string;
+  /** PEM of its private key. */
+  readonly key: string;
+  readonly minVersion: "1.2" | "1.3";
 }
 
 interface ListenerDeps {
@@ -30,16 +45,45 @@ interface ListenerDeps {
   readonly handle: Server["handle"];
   /** Told of what the handler failed to catch. */
   readonly onFault: (fault: unknown) => void;
+  /** None: plain HTTP. */
+  readonly tls?: ServerTls | undefined;
 }
 
+type BunServer = Bun.Server<SocketData>;
+
 /** Opens a socket. The data plane bounds nothing here: it decides by policy, and streams may be silent for long. */
-export function listen({ address, surface, handle, onFault }: ListenerDeps): Result<Listener, ListenFault> {
-  const { hostname, port } = address;
+export function listen(deps: ListenerDeps): Result<Listener, ListenFault> {
   const sockets = createSockets();
+  const first = open(deps, sockets);
+  if (!first.ok) return first;
+  let server = first.value;
+  const port = server.port ?? deps.address.port;
+  const retired = new Set<BunServer>();
+  return ok({
+    port,
+    stop: (timeoutMs) => stop([server, ...retired], sockets, timeoutMs),
+    renew(tls) {
+      const old = server;
+      retired.add(old);
+      void old.stop().then(() => retired.delete(old));
+      const next = open({ ...deps, tls, address: { ...deps.address, port } }, sockets);
+      if (!next.ok) return next;
+      server = next.value;
+      return ok(undefined);
+    },
+  });
+}
+
+function open(
+  { address, surface, handle, onFault, tls }: ListenerDeps,
+  sockets: Sockets,
+): Result<BunServer, ListenFault> {
+  const { hostname, port } = address;
   try {
     const server = Bun.serve({
       ...(hostname !== "" && { hostname }),
       port,
+      ...(tls && { tls: tlsOptions(tls) }),
       idleTimeout: 0, // else 10 s of silence end a stream
       reusePort: false, // else a second server takes half of the connections
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
@@ -52,7 +96,7 @@ export function listen({ address, surface, handle, onFault }: ListenerDeps): Res
         return new Response(null, { status: 500 });
       },
     });
-    return ok({ port: server.port ?? port, stop: (timeoutMs) => stop(server, sockets, timeoutMs) });
+    return ok(server);
   } catch (error) {
     const fault = nameFault(error, `${hostname || "*"}:${port}`);
     if (fault === undefined) throw error;
@@ -60,19 +104,25 @@ export function listen({ address, surface, handle, onFault }: ListenerDeps): Res
   }
 }
 
+/** As the runtime wants them: a version as the number that TLS itself has for it. */
+function tlsOptions({ cert, key, minVersion }: ServerTls): Bun.TLSOptions {
+  const version = minVersion === "1.3" ? 0x0304 : 0x0303;
+  return { cert, key, minVersion: version } as Bun.TLSOptions;
+}
+
 async function stop(
-  server: Bun.Server<SocketData>,
+  servers: readonly BunServer[],
   sockets: Sockets,
   timeoutMs: number,
 ): Promise<"ended" | "cut"> {
   sockets.stop();
-  const ended = server.stop().then(() => "ended" as const);
+  const ended = Promise.all(servers.map((server) => server.stop())).then(() => "ended" as const);
   const late = Promise.withResolvers<"late">();
   const timer = setTimeout(late.resolve, timeoutMs, "late");
   const first = timeoutMs === 0 ? "late" : await Promise.race([ended, late.promise]);
   clearTimeout(timer);
   if (first === "ended") return first;
-  await server.stop(true);
+  await Promise.all(servers.map((server) => server.stop(true)));
   return "cut";
 }
 

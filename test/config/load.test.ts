@@ -68,11 +68,18 @@ describe("names in the environment", () => {
     ] as string[]);
   });
 
-  test("asking for TLS is refused, as the server would speak plain HTTP", () => {
-    expect(problems({ environment: { MANAGEMENT_TOKEN: token, ENABLE_TLS: "true" } })).toEqual([
-      expect.stringMatching(/^ENABLE_TLS asks for TLS, which this server does not speak/),
+  test("TLS without both files is refused, as are files without TLS", () => {
+    const tls = (environment: Record<string, string>) =>
+      problems({ environment: { MANAGEMENT_TOKEN: token, ...environment } });
+    expect(tls({ ENABLE_TLS: "true" })).toEqual([
+      expect.stringMatching(/^TLS_CERT_FILE is not set, which ENABLE_TLS demands/),
+      expect.stringMatching(/^TLS_KEY_FILE is not set, which ENABLE_TLS demands/),
     ]);
-    expect(problems({ environment: { MANAGEMENT_TOKEN: token, ENABLE_TLS: "false" } })).toEqual([]);
+    expect(tls({ TLS_KEY_FILE: "/x" })).toEqual([
+      expect.stringMatching(/^TLS_KEY_FILE has no effect without ENABLE_TLS=true/),
+    ]);
+    expect(tls({ TLS_MIN_VERSION: "1.1" })).toEqual([expect.stringContaining("is not one of 1.2, 1.3")]);
+    expect(tls({ ENABLE_TLS: "false" })).toEqual([]);
   });
 
   test("a setting that a command does not read cannot stop it", () => {
