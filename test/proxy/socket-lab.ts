@@ -60,7 +60,7 @@ export interface SocketUpstream extends AsyncDisposable {
 }
 
 /** Starts one that says nothing by itself. */
-export function startSocketUpstream(): SocketUpstream {
+export function startSocketUpstream(tls?: Bun.TLSOptions): SocketUpstream {
   const handshakes: { readonly target: string; readonly headers: Headers }[] = [];
   const ends: UpstreamEnd[] = [];
   let refusal: Parameters<SocketUpstream["refuseWith"]>[0];
@@ -71,6 +71,7 @@ export function startSocketUpstream(): SocketUpstream {
     hostname: "127.0.0.1",
     port: 0,
     development: false,
+    ...(tls && { tls }),
     async fetch(request, self) {
       const { pathname, search } = new URL(request.url);
       handshakes.push({ target: pathname + search, headers: request.headers });
@@ -99,7 +100,7 @@ export function startSocketUpstream(): SocketUpstream {
     },
   });
   return {
-    origin: `http://127.0.0.1:${server.port}`,
+    origin: `${tls ? "https" : "http"}://127.0.0.1:${server.port}`,
     handshakes,
     ends,
     refuseWith: (response) => {

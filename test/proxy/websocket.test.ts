@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { startApp } from "../harness/app-in-process.ts";
+import { certificates } from "../harness/certificates.ts";
 import { startFakeUpstream } from "../harness/fake-upstream.ts";
 import { headerValue } from "../harness/http-message.ts";
 import { startProxy } from "../harness/proxy-process.ts";
 import { connectRaw, exchange } from "../harness/raw-client.ts";
+import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { hold, write } from "../harness/upstream-steps.ts";
 import { type LabRequest, requestBytes } from "./lab.ts";
 import {
@@ -192,6 +195,25 @@ describe("back-pressure", () => {
       expect(await provider.received.next()).toHaveLength(piece.length);
     client.socket.close();
   });
+});
+
+test("a provider behind TLS is trusted by the authority that its entry names, and by no other", async () => {
+  await using upstream = startSocketUpstream({ cert: certificates.server, key: certificates.key });
+  using directory = temporaryDirectory();
+  const ca = join(directory.path, "ca.pem");
+  await Bun.write(ca, certificates.ca);
+  const secured = `{base_url: "${upstream.origin}", allowed_methods: [GET], allowed_endpoints: ["/*"]`;
+  const providers = `  trusted: ${secured}, tls: {ca_file: ${ca}}}\n  untrusted: ${secured}}\n`;
+  await using app = await startApp({ upstream: upstream.origin, providers });
+  const open = async (provider: string) => {
+    const { token } = await app.newToken((await app.newProject({ provider })).id);
+    return await openClient(`ws://127.0.0.1:${app.port}/v1/realtime`, { protocols: [keyed(token)] });
+  };
+  const client = await open("trusted");
+  client.socket.send("over TLS");
+  expect(await upstream.ends.at(-1)?.received.next()).toBe("over TLS");
+  client.socket.close();
+  await expect(open("untrusted")).rejects.toThrow("502");
 });
 
 test("in the compiled binary: bytes both ways, a revocation within a second, and a stop", async () => {
