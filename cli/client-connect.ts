@@ -1,3 +1,4 @@
+import { clearTextProxy } from "../src/config/clear-text-proxy.ts";
 import { loadSettings } from "../src/config/load.ts";
 import { isFile } from "../src/config/text-file.ts";
 import { type Client, createClient } from "./client.ts";
@@ -96,14 +97,9 @@ function flagText(value: string | boolean | undefined): string | undefined {
 
 /** The runtime sends plain http through a proxy of the environment, even to this machine: it would read the token. */
 function refuseEavesdropper(baseUrl: string, environment: CliIo["environment"]): void {
-  const { protocol, hostname, host } = new URL(baseUrl);
-  const variable = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].find((name) => environment[name]);
-  if (protocol !== "http:" || variable === undefined) return;
-  const exceptions = (environment["NO_PROXY"] ?? environment["no_proxy"] ?? "").toLowerCase().split(",");
-  const isDirect = exceptions
-    .map((entry) => entry.trim().replace(/^\./, ""))
-    .some((entry) => entry === "*" || entry === host || `.${hostname}`.endsWith(`.${entry}`));
-  if (!isDirect) {
+  const variable = clearTextProxy(baseUrl, environment);
+  if (variable !== undefined) {
+    const { hostname } = new URL(baseUrl);
     throw new CommandError(
       `The proxy that ${variable} names would read the management token on its way to ${hostname}`,
       `Add ${hostname} to NO_PROXY, or use https`,

@@ -3,6 +3,7 @@ import type { Provider, Providers } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { checkServer } from "./checks.ts";
+import { warningsOfProxy } from "./clear-text-proxy.ts";
 import defaultProviders from "./default-providers.yaml" with { type: "text" };
 import type { Findings } from "./findings.ts";
 import { createFindings } from "./findings.ts";
@@ -76,7 +77,8 @@ export function loadConfig(input: LoadInput): Result<Loaded, readonly Problem[]>
   checkServer(settings.config, findings);
   const loaded = readProviders(settings.config, input.cwd, findings);
   if (loaded === undefined || findings.problems.length > 0) return fail(findings.problems);
-  return ok({ ...settings, ...loaded, warnings: findings.warnings });
+  const ofProxy = warningsOfProxy(loaded.providers.byName.values(), input.environment);
+  return ok({ ...settings, ...loaded, warnings: [...findings.warnings, ...ofProxy] });
 }
 
 /** The providers alone, for commands that open the database themselves. */

@@ -1,6 +1,7 @@
 import type { OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
 import { joinPath } from "../project/policy.ts";
+import { isLoopback } from "../provider/loopback.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Body, Call, Deadline, Permit, Times } from "./call.ts";
@@ -35,7 +36,7 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
     keepalive: call.request.method !== "HEAD",
     ...(provider.tls && { tls: provider.tls }),
     // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
-    ...(thisMachine.test(provider.origin) && { proxy: false }),
+    ...(isLoopback(provider.origin) && { proxy: false }),
   } as RequestInit;
   deadline.arm(firstLimit(provider));
   try {
@@ -68,8 +69,6 @@ export function discard(upstream: Response): void {
 function isStatus(status: number): boolean {
   return status >= 200 && status <= 599;
 }
-
-const thisMachine = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(:|$)/;
 
 function bodyOf(body: Body) {
   if (body.kind === "none") return null;
