@@ -44,24 +44,33 @@ export function watchCertificate(deps: WatchDeps): CertificateWatch {
   const { read, renew, logger, intervalMs = intervalMsDefault } = deps;
   let { current } = deps;
   let lastFault = "";
+  let isStopped = false;
 
   function look(): void {
+    if (isStopped) return; // a server that ends must not open its port again
     const found = read();
-    if (found.ok && found.value.cert === current.cert && found.value.key === current.key) {
-      lastFault = "";
-      return;
-    }
-    const renewed = found.ok ? renew(found.value) : found;
-    if (found.ok && renewed.ok) {
+    if (!found.ok) return tell(found.error.message);
+    if (found.value.cert !== current.cert || found.value.key !== current.key) {
+      const renewed = renew(found.value);
+      if (!renewed.ok) return tell(renewed.error.message);
       current = found.value;
-      lastFault = "";
       logger.info("the certificate was renewed");
-    } else if (!renewed.ok && renewed.error.message !== lastFault) {
-      lastFault = renewed.error.message;
-      logger.error("the certificate was not renewed; it is tried again", { error: lastFault });
     }
+    lastFault = "";
+  }
+
+  function tell(fault: string): void {
+    if (fault !== lastFault)
+      logger.error("the certificate was not renewed; it is tried again", { error: fault });
+    lastFault = fault;
   }
 
   const timer = setInterval(look, intervalMs);
-  return { look, stop: () => clearInterval(timer) };
+  return {
+    look,
+    stop() {
+      isStopped = true;
+      clearInterval(timer);
+    },
+  };
 }

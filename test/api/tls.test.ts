@@ -6,7 +6,7 @@ import { watchCertificate } from "../../src/app-certificate.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Logger } from "../../src/logging/logger.ts";
 import { fail, ok } from "../../src/result.ts";
-import { listen } from "../../src/server/listener.ts";
+import { listen, type ServerTls } from "../../src/server/listener.ts";
 import { certificates } from "../harness/certificates.ts";
 import { localhostCertificate } from "../harness/localhost-certificate.ts";
 import { connectRaw } from "../harness/raw-client.ts";
@@ -69,6 +69,41 @@ test("another certificate holds for the next connection, and a stream goes on to
   stream?.close();
   const response = await client.response();
   expect([response.complete, response.body.text()]).toEqual([true, "one two"]);
+});
+
+test("a WebSocket goes on under another certificate", async () => {
+  const listener = listen({
+    address: { hostname: "127.0.0.1", port: 0 },
+    surface: "all",
+    handle: (_request, _address, _surface, upgrade) => {
+      const isOpen = upgrade?.(
+        (client) => ({
+          message: (message) => void client.send(message),
+          ping() {},
+          closed() {},
+          stop() {},
+        }),
+        new Headers(),
+      );
+      return new Response(null, { status: isOpen === true ? 101 : 400 });
+    },
+    onFault: () => {},
+    tls: first,
+  });
+  if (!listener.ok) throw new Error(listener.error.message);
+  const socket = new WebSocket(`wss://127.0.0.1:${listener.value.port}/`, { tls: { ca: certificates.ca } });
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve;
+    socket.onerror = reject;
+  });
+  expect(listener.value.renew(second).ok).toBe(true);
+  const echoed = new Promise((resolve) => {
+    socket.onmessage = ({ data }) => resolve(data);
+  });
+  socket.send("still here");
+  expect(await echoed).toBe("still here");
+  socket.terminate();
+  await listener.value.stop(0);
 });
 
 test("stopping waits for a stream that began under the certificate before", async () => {
@@ -152,9 +187,10 @@ test("files that do not hold stop the start and say which", async () => {
   expect(loaded).toMatchObject({ ok: false, error: [{ code: "unreadable_file", name: "TLS_KEY_FILE" }] });
 });
 
-test("a renewal that fails is tried again in its turn", async () => {
+test("a renewal that fails is tried again in its turn, and none happens after the end", async () => {
   const renewed = Promise.withResolvers<void>();
   let tries = 0;
+  let onDisk: ServerTls = second;
   const logged: string[] = [];
   const logger = {
     info: (text: string) => logged.push(text),
@@ -162,7 +198,7 @@ test("a renewal that fails is tried again in its turn", async () => {
   } as unknown as Logger;
   const watch = watchCertificate({
     current: first,
-    read: () => ok(second),
+    read: () => ok(onDisk),
     renew(tls) {
       expect(tls).toEqual(second);
       tries++;
@@ -174,8 +210,9 @@ test("a renewal that fails is tried again in its turn", async () => {
     intervalMs: 1,
   });
   await renewed.promise;
-  watch.look();
   watch.stop();
+  onDisk = first;
+  watch.look();
   expect(tries).toBe(3);
   expect(logged).toEqual([
     "the certificate was not renewed; it is tried again",
