@@ -75,17 +75,18 @@ covered() {
     }' coverage/lcov.info
 }
 
-without=''
-needs 'test/packaging/systemd-analyze.test.ts' systemd-analyze systemd || without='test/packaging/systemd-analyze.test.ts'
+without='test/fuzz/**' # by itself, for it would take the time of those that measure
+needs 'test/packaging/systemd-analyze.test.ts' systemd-analyze systemd || without="$without,test/packaging/systemd-analyze.test.ts"
 # These tests leave themselves out.
 needs 'completion in zsh and fish' 'zsh fish' 'zsh fish' || true
-needs 'test/docs/examples.test.ts' curl curl || without="${without:+$without,}test/docs/examples.test.ts"
+needs 'test/docs/examples.test.ts' curl curl || without="$without,test/docs/examples.test.ts"
 
 check 'lint' sh .ci/lint.sh
 rm -rf coverage
 suite 'unit and behaviour' --parallel --coverage --coverage-reporter=lcov --coverage-dir=coverage \
-  ${without:+"--path-ignore-patterns={$without}"} src cli migrations test
+  "--path-ignore-patterns={$without}" src cli migrations test
 check 'coverage' covered
+suite 'fuzz and chaos' test/fuzz
 if needs 'bench/run.test.ts' 'nginx wrk' 'nginx-light wrk'; then
   suite 'benchmark' bench
 else
