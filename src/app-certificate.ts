@@ -43,26 +43,27 @@ export interface CertificateWatch {
 export function watchCertificate(deps: WatchDeps): CertificateWatch {
   const { read, renew, logger, intervalMs = intervalMsDefault } = deps;
   let { current } = deps;
-  let lastFault = "";
+  let lastFault: string | undefined;
   let isStopped = false;
+
+  /** @returns why not, if not */
+  function renewIfOther(): string | undefined {
+    const found = read();
+    if (!found.ok) return found.error.message;
+    if (found.value.cert === current.cert && found.value.key === current.key) return undefined;
+    const renewed = renew(found.value);
+    if (!renewed.ok) return renewed.error.message;
+    current = found.value;
+    logger.info("the certificate was renewed");
+    return undefined;
+  }
 
   function look(): void {
     if (isStopped) return; // a server that ends must not open its port again
-    const found = read();
-    if (!found.ok) return tell(found.error.message);
-    if (found.value.cert !== current.cert || found.value.key !== current.key) {
-      const renewed = renew(found.value);
-      if (!renewed.ok) return tell(renewed.error.message);
-      current = found.value;
-      logger.info("the certificate was renewed");
-    }
-    lastFault = "";
-  }
-
-  function tell(fault: string): void {
-    if (fault !== lastFault)
-      logger.error("the certificate was not renewed; it is tried again", { error: fault });
-    lastFault = fault;
+    const error = renewIfOther();
+    if (error !== undefined && error !== lastFault)
+      logger.error("the certificate was not renewed; it is tried again", { error });
+    lastFault = error;
   }
 
   const timer = setInterval(look, intervalMs);
