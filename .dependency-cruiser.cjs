@@ -17,6 +17,7 @@ const root = [
   "src/app.ts",
   "src/app-data-plane.ts",
   "src/app-stores.ts",
+  "src/app-database.ts",
   "src/app-rotation.ts",
   "src/app-housekeeping.ts",
 ];
@@ -49,7 +50,16 @@ const mayImport = {
   web: [...domain],
   migrations: [...ground],
   bench: [...ground],
-  cli: [...ground, "src/app.ts", "src/app-rotation.ts", "src/config", "src/crypto", "src/mock", "bench"],
+  cli: [
+    ...ground,
+    "src/app.ts",
+    "src/app-database.ts",
+    "src/app-rotation.ts",
+    "src/config",
+    "src/crypto",
+    "src/mock",
+    "bench",
+  ],
   "cli/manage": [...ground, "cli", "src/audit"],
 };
 

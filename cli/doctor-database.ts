@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { inspect, migrationsOf } from "../src/app.ts";
+import { inspect, migrationsOf } from "../src/app-database.ts";
 import type { Loaded } from "../src/config/load.ts";
 import { type Check, failed, good, warning } from "./doctor-check.ts";
 import { faultLine } from "./server-fault.ts";

@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { migrationsOf } from "../src/app.ts";
+import { migrationsOf } from "../src/app-database.ts";
 import { type Flags, loadSettings } from "../src/config/load.ts";
 import { argsOf, readFlags, settled } from "./config-flags.ts";
 import { type CliIo, CommandError, printJson } from "./output.ts";

@@ -1,5 +1,6 @@
 import { defineCommand } from "citty";
-import { createApp, migrationsOf } from "../src/app.ts";
+import { createApp } from "../src/app.ts";
+import { migrationsOf } from "../src/app-database.ts";
 import { type Flags, type Loaded, type LoadedSettings, loadSettings } from "../src/config/load.ts";
 import type { Config } from "../src/config/settings.ts";
 import { isFile } from "../src/config/text-file.ts";
