@@ -17,6 +17,7 @@ const root = [
   "src/app.ts",
   "src/app-data-plane.ts",
   "src/app-stores.ts",
+  "src/app-certificate.ts",
   "src/app-database.ts",
   "src/app-rotation.ts",
   "src/app-housekeeping.ts",
@@ -53,7 +54,7 @@ const mayImport = {
   cli: [
     ...ground,
     "src/app.ts",
-    "src/app-database.ts",
+  "src/app-database.ts",
     "src/app-rotation.ts",
     "src/config",
     "src/crypto",
