@@ -54,7 +54,7 @@ const mayImport = {
   cli: [
     ...ground,
     "src/app.ts",
-  "src/app-database.ts",
+    "src/app-database.ts",
     "src/app-rotation.ts",
     "src/config",
     "src/crypto",
