@@ -2,6 +2,7 @@ import { checkParameters, type Field } from "../project/parameters.ts";
 import { listJsonFields } from "../provider/json-scan.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Body, Call, Permit } from "./call.ts";
+import { readMultipart } from "./multipart.ts";
 import type { Refusal } from "./refuse.ts";
 
 /** Bodies up to this length are read before the provider is called: cheaper than to stream them (bun.md section 1). */
@@ -29,7 +30,7 @@ export function createReadBody(deps: BodyDeps) {
     if (length > deps.bytesMax) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
     const bytes = await readUpTo(streamOf(request), deps.bytesMax);
     if (bytes === undefined) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
-    const refusal = await checkBody(request.headers, bytes, permit, deps.enableStreaming);
+    const refusal = checkBody(request.headers, bytes, permit, deps.enableStreaming);
     return refusal === undefined ? ok({ kind: "held", bytes }) : fail(refusal);
   };
 }
@@ -63,16 +64,16 @@ async function readUpTo(
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-async function checkBody(
+function checkBody(
   headers: Headers,
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array,
   permit: Permit,
   mayStream: boolean,
-): Promise<Refusal | undefined> {
+): Refusal | undefined {
   if (bytes.byteLength === 0) return undefined;
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding !== "identity") return { code: "unsupported_encoding" };
-  const fields = await readFields(headers.get("content-type") ?? "", bytes);
+  const fields = readFields(headers.get("content-type") ?? "", bytes);
   if (fields === undefined) return { code: "invalid_request_body", detail: "it is neither JSON nor a form" };
   const checked = checkParameters(fields, permit.provider.paramWhitelist);
   if (!checked.ok) return checked.error;
@@ -85,28 +86,19 @@ async function checkBody(
  * its type, since providers do so too and a wrong Content-Type must not walk round the check; as a form it is then
  * read as well.
  */
-async function readFields(
-  type: string,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<readonly Field[] | undefined> {
+function readFields(type: string, bytes: Uint8Array): readonly Field[] | undefined {
   const text = decodeUtf8(bytes);
   const json = text === undefined ? undefined : listJsonFields(text);
   const jsonFields = json?.ok ? json.value : undefined;
   if (!/^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type)) return jsonFields;
-  const formFields = await readForm(type, bytes);
+  const isMultipart = type.toLowerCase().startsWith("multipart");
+  const formFields = isMultipart ? readMultipart(type, bytes) : readUrlencoded(bytes);
   return formFields && [...formFields, ...(jsonFields ?? [])];
 }
 
-async function readForm(type: string, bytes: Uint8Array<ArrayBuffer>): Promise<readonly Field[] | undefined> {
-  try {
-    const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
-    return [...form].map(([name, value]) => ({
-      name,
-      scalar: typeof value === "string" ? value : undefined,
-    }));
-  } catch {
-    return undefined; // a form that cannot be read is told as such
-  }
+function readUrlencoded(bytes: Uint8Array): readonly Field[] {
+  const parameters = new URLSearchParams(new TextDecoder().decode(bytes));
+  return [...parameters].map(([name, scalar]) => ({ name, scalar }));
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {

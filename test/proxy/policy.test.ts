@@ -159,6 +159,12 @@ describe("the type of a body does not walk round the check", () => {
       [["Content-Type", "multipart/form-data"]],
       "invalid_request_body",
     ],
+    [
+      "multipart with bare line feeds",
+      form('name="model"\r\n\r\no3').replaceAll("\r\n", "\n"),
+      multipart,
+      "invalid_request_body",
+    ],
     ["JSON that says it is multipart", bad, multipart, "invalid_request_body"],
     ["urlencoded, allowed", "a=1&model=gpt-4o", urlencoded, ""],
     ["urlencoded, allowed and escaped", "mod%65l=gpt%2D4o", urlencoded, ""],
