@@ -105,10 +105,11 @@ async function readStream(response: Response, watch: TurnWatch): Promise<Result<
 
 async function readWhole(response: Response, watch: TurnWatch): Promise<Result<Turn, TurnFailure>> {
   const type = response.headers.get("content-type") ?? "no content type";
-  const answer = type.includes("json") ? parseJson(await response.text()) : undefined;
+  const isJson = type.includes("json");
+  const answer = isJson ? parseJson(await response.text()) : undefined;
   const text = at(answer, "choices", 0, "message", "content");
   if (typeof text !== "string") {
-    await response.body?.cancel();
+    if (!isJson) await response.body?.cancel(); // what was read whole cannot be cancelled any more
     return fail({
       code: "not_chat",
       message: `The answer is no chat completion (HTTP ${response.status}, ${type}): check the address of the proxy`,

@@ -12,6 +12,7 @@ const asked: Record<string, unknown>[] = [];
 const scripted: Record<string, () => Response | Promise<Response>> = {
   "html-error": () => new Response("<html><body>nginx</body></html>", { status: 502 }),
   "html-page": () => new Response("<html>", { headers: { "content-type": "text/html" } }),
+  "other-json": () => Response.json({ id: "x" }),
   redirect: () => new Response(null, { status: 302, headers: { location: "http://127.0.0.1:9/stolen" } }),
   "own-refusal": () => Response.json({ error: "Token is revoked", code: "token_revoked" }, { status: 401 }),
   junk: () => new Response(endless("junk "), { status: 500 }),
@@ -159,6 +160,10 @@ describe("a failure is one sentence with the server's message and code", () => {
     ["redirect", "The server gave no reason (HTTP 302)"],
     ["junk", "The server gave no reason (HTTP 500)"],
     ["html-page", "The answer is no chat completion (HTTP 200, text/html): check the address of the proxy"],
+    [
+      "other-json",
+      "The answer is no chat completion (HTTP 200, application/json;charset=utf-8): check the address of the proxy",
+    ],
     ["no-end", "The answer ended before it was whole"],
     ["error-event", "The answer was cut off: Upstream died [upstream_cut]"],
   ];
