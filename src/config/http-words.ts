@@ -15,6 +15,13 @@ export function checkHeaderName(text: string): Result<string, string> {
   return /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(text) ? ok(text) : fail("is not a header name");
 }
 
+/** Names in lower case that no provider's entry may set: the relay or the runtime sets them for each request. */
+export const ownHeaders: ReadonlySet<string> = new Set(
+  "host content-length connection keep-alive transfer-encoding te trailer upgrade proxy-connection proxy-authorization cookie".split(
+    " ",
+  ),
+);
+
 /** An origin exactly as browsers send it, `https://app.example.com`, or `*`. */
 export function checkOrigin(text: string): Result<string, string> {
   if (text === "*") return ok(text);

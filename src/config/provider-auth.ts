@@ -2,7 +2,7 @@ import { didYouMean } from "../nearest.ts";
 import type { AuthScheme, DialectName } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
-import { checkHeaderName } from "./http-words.ts";
+import { checkHeaderName, ownHeaders } from "./http-words.ts";
 import type { AuthEntry, ShapeFault } from "./provider-schema.ts";
 import { shapeAuth } from "./provider-schema.ts";
 
@@ -65,6 +65,8 @@ function readLong(entry: Partial<AuthEntry>): Result<AuthScheme, readonly ShapeF
   }
   if (scheme !== "header") return ok({ scheme: scheme === "none" ? "none" : "bearer" });
   if (!checkHeaderName(name).ok) return fault(["name"], "must be a header name");
+  if (ownHeaders.has(name.toLowerCase()))
+    return fault(["name"], "is set for each request by the proxy itself: name another header");
   if (/[^\x20-\x7e]/.test(prefix)) return fault(["prefix"], "must be printable ASCII");
   return ok({ scheme, name: name.toLowerCase(), prefix });
 }

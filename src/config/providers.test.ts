@@ -132,6 +132,7 @@ describe("auth", () => {
     ["beaer", "apis.lab.auth is not a way to authenticate (did you mean bearer?)"],
     ["'header:'", "apis.lab.auth is not a way to authenticate"],
     ["'header:a b'", "apis.lab.auth.name must be a header name"],
+    ["'header:Content-Length'", "apis.lab.auth.name is set for each request by the proxy itself"],
     ["'query:a&b'", "apis.lab.auth.name must be a plain parameter name"],
     ["[bearer]", "apis.lab.auth must be a map of known keys"],
     ["{scheme: basic}", "apis.lab.auth.scheme must be bearer, none, header, query"],

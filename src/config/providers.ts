@@ -3,7 +3,7 @@ import type { DialectName, Provider, Providers, RetryPolicy } from "../provider/
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { parseBaseUrl } from "./base-url.ts";
-import { checkHeaderName, checkMethod, checkOrigin } from "./http-words.ts";
+import { checkHeaderName, checkMethod, checkOrigin, ownHeaders } from "./http-words.ts";
 import { checkEndpoint, checkGlob } from "./policy-words.ts";
 import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";
@@ -32,12 +32,6 @@ interface Surroundings extends ProviderDefaults {
 
 const reservedNames = ["v1", "v1beta", "manage", "admin", "health", "ready", "live", "metrics", "docs"];
 const dialects: readonly DialectName[] = ["openai", "anthropic", "gemini", "none"];
-// The relay or the runtime sets these for each request.
-const ownHeaders = new Set(
-  "host content-length connection keep-alive transfer-encoding te trailer upgrade proxy-connection proxy-authorization cookie".split(
-    " ",
-  ),
-);
 
 /** Takes down what is wrong at a place of the file. */
 type Report = (path: readonly string[], message: string, code?: Problem["code"]) => void;
