@@ -28,8 +28,17 @@ export function routesOf() {
   return new Elysia({ normalize: false }).parser("object", async ({ request }) => {
     const value: unknown = JSON.parse(utf8.decode(await request.arrayBuffer()));
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("no object");
+    if (isDeeper(value, levelsMax)) throw new RangeError("nested too deep");
     return value;
   });
+}
+
+/** More than any field of ours has. To word what is wrong takes the square of the depth, or more stack than there is. */
+const levelsMax = 16;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 /** `parse` of a route with a body. "json" is never reached; it tells the reference what the body is. */

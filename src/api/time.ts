@@ -17,13 +17,18 @@ export function formatOptionalTime(atMs: number | null): string | null {
 /** Reads an RFC 3339 time with its offset, in ms since the epoch. */
 export function readTime(field: string, text: string): Result<number, Problem> {
   const atMs = rfc3339.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(atMs)) return ok(atMs);
+  if (!Number.isNaN(atMs) && isDay(text.slice(0, 10))) return ok(atMs);
   return fail({
     code: "validation_failed",
     field,
     error: `${field} is not an RFC 3339 time`,
     description: "Write it as 2026-01-02T03:04:05Z; a plus sign in a query is written %2B",
   });
+}
+
+/** Whether there is such a day: `Date.parse` takes February 30 for March 2. */
+function isDay(text: string): boolean {
+  return new Date(`${text}T00:00:00Z`).toISOString().startsWith(text);
 }
 
 /** Query parameters of lists that can be cut by time. */

@@ -79,6 +79,7 @@ describe("what is wrong with a new project is said, with a stable code", () => {
     ["null", "invalid_request_body", "invalid request body"],
     ['"text"', "invalid_request_body", "invalid request body"],
     ["[".repeat(2000), "invalid_request_body", "invalid request body"],
+    [`${'{"a":'.repeat(600)}1${"}".repeat(600)}`, "invalid_request_body", "invalid request body"],
     [
       `{"name":"x","api_key":"${providerKey}","__proto__":{"isAdmin":true}}`,
       "validation_failed",

@@ -87,6 +87,7 @@ describe("what is wrong with a new token is said", () => {
     [{ project_id: "$P", expires_at: "2031-01-02T00:00:00Z" }, "duration_minutes exceeds maximum allowed"],
     [{ project_id: "$P", expires_at: "2030-01-02" }, "expires_at is not an RFC 3339 time"],
     [{ project_id: "$P", expires_at: "2030-02-31T25:00:00Z" }, "expires_at is not an RFC 3339 time"],
+    [{ project_id: "$P", expires_at: "2031-02-29T00:00:00Z" }, "expires_at is not an RFC 3339 time"],
     [{ project_id: "$P", expires_at: "tomorrow" }, "expires_at is not an RFC 3339 time"],
     [
       { project_id: "$P", duration_minutes: 60, max_request: 5 },
