@@ -168,7 +168,10 @@ export function projectProblem(reason: ProjectReason): Problem {
     case "name_too_long":
       return invalid("name is longer than 255 characters", "Give a name of 1 to 255 characters");
     case "name_malformed":
-      return invalid("name holds a control character", "Leave out line ends, tabs and the like");
+      return invalid(
+        "name holds a control character",
+        "Leave out line ends, tabs, halves of surrogate pairs and the like",
+      );
     case "key_required":
       return invalid("api_key is required", "Give the key of the provider");
     case "key_obfuscated":

@@ -59,6 +59,7 @@ describe("creating a project", () => {
     ["a blank name", { name: "  " }, "name_required"],
     ["a name of 256 characters", { name: "n".repeat(256) }, "name_too_long"],
     ["a name with a line end in it (SEC-107)", { name: "a\r\nb" }, "name_malformed"],
+    ["a name with half a character in it", { name: "a\ud83d" }, "name_malformed"],
     ["no key", { apiKey: new Secret("") }, "key_required"],
     ["a provider that is not there", { provider: "opnai" }, "provider_unknown"],
     ["a masked key", { apiKey: new Secret("sk-live-...6789") }, "key_obfuscated"],

@@ -187,7 +187,7 @@ function readName(text: string): Result<string, ProjectReason> {
   const name = text.trim();
   if (name === "") return fail({ code: "name_required" });
   if (name.length > projectNameMax) return fail({ code: "name_too_long" });
-  return /\p{Cc}/u.test(name) ? fail({ code: "name_malformed" }) : ok(name);
+  return /[\p{Cc}\p{Cs}]/u.test(name) ? fail({ code: "name_malformed" }) : ok(name);
 }
 
 function firstHint(project: Project, keys: readonly ProviderKeyView[]): string {
