@@ -134,5 +134,6 @@ test("a directory is made only when asked for; else the start is refused with wh
   expect(opened.error.code).toBe("audit_file_unwritable");
   expect(opened.error.message).toContain(path);
   expect(opened.error.advice).toContain("AUDIT_LOG_FILE");
+  expect(opened.error.advice).toContain("set it to off");
   expect(existsSync(join(path, ".."))).toBe(false);
 });

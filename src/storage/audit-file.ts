@@ -36,7 +36,7 @@ export function createAuditFile(settings: AuditFileSettings): Result<AuditSink, 
       code: "audit_file_unwritable",
       message: `The audit file ${path} cannot be written (${(error as NodeJS.ErrnoException).code})`,
       advice:
-        "Point AUDIT_LOG_FILE to a file in a directory that the user that runs llm-proxy may write to, or set it to nothing to keep the audit trail in the database only",
+        "Point AUDIT_LOG_FILE to a file in a directory that the user that runs llm-proxy may write to, or set it to off to keep the audit trail in the database only",
     });
   }
   return ok({
