@@ -40,6 +40,8 @@ const notForProviders = [
 const notForProvidersPrefix = /^(x-forwarded-|sec-)/;
 
 const notForClients = [...hopByHop, "set-cookie"];
+/** Ours alone: a provider that sends `x-llm-proxy-error` would pass its answer off as our refusal. */
+const ownPrefix = "x-llm-proxy-";
 
 /** Headers for the provider: those of the client, less what stops here, with the provider's own key. */
 export function upstreamHeaders(
@@ -94,6 +96,7 @@ export function clientHeaders(
   const headers = new Headers(reply.upstream.headers);
   dropNamedByConnection(headers);
   for (const name of notForClients) headers.delete(name);
+  for (const name of [...headers.keys()]) if (name.startsWith(ownPrefix)) headers.delete(name);
   headers.set("x-proxy", "llm-proxy");
   headers.set("x-llm-proxy-request-id", arrival.requestId);
   headers.set("x-correlation-id", arrival.correlationId);

@@ -228,6 +228,22 @@ describe("towards the client", () => {
     expect(names.filter((name) => stopped.some(([stop]) => stop.toLowerCase() === name))).toEqual([]);
   });
 
+  test("a provider cannot pass its answer off as ours", async () => {
+    const forged: Headers = [
+      ["X-LLM-Proxy-Error", "token_expired"],
+      ["x-llm-proxy-limit", "token:rpm"],
+      ["x-llm-proxy-request-id", "theirs"],
+      ["x-correlation-id", "theirs"],
+      ["x-proxy", "theirs"],
+    ];
+    lab.upstream.answerNext(replyJson({}, 401, forged));
+    const { status, headers } = await lab.call("/v1/models");
+    expect(status).toBe(401);
+    expect(headers.map(([, value]) => value)).not.toContain("theirs");
+    for (const name of ["x-llm-proxy-error", "x-llm-proxy-limit"])
+      expect(headerValues(headers, name)).toEqual([]);
+  });
+
   test("100 header lines of 14 KiB pass to the provider, 200 of 30 KiB to the client (HTP-112)", async () => {
     const lines = (count: number): Headers =>
       Array.from({ length: count }, (_, n) => [`x-many-${n}`, "v".repeat(130)]);
