@@ -104,6 +104,18 @@ describe("requests", () => {
     expect(lab.upstream.requests.slice(before).filter((request) => request.body.complete)).toEqual([]);
   });
 
+  test("a client that does not wait for its answer, or ends its side, is hung up on", async () => {
+    const request = requestBytes("/v1/models", { token: lab.token });
+    using pipelining = await connectRaw(lab.app.port);
+    await pipelining.send(Buffer.concat([request, request]));
+    expect((await pipelining.response()).headBytes).toHaveLength(0);
+    using ending = await connectRaw(lab.app.port);
+    const sent = ending.send(request);
+    ending.fin();
+    await sent;
+    expect((await ending.response()).headBytes).toHaveLength(0);
+  });
+
   test("bytes beyond ASCII in a field pass unchanged (HTP-113)", async () => {
     for (const value of ["Caf\xe9", "Caf\xc3\xa9"]) {
       await lab.call("/v1/models", { headers: [["X-Title", value]] });
