@@ -38,6 +38,8 @@ export interface Api {
   /** Lets this very request reach the management routes, in the name of `caller`. */
   admit(request: Request, caller: Caller): void;
   isAdmitted(request: Request): boolean;
+  /** Resolves when the audit lines so far are written, or were counted as failed. */
+  settle(): Promise<void>;
   /** Answers what does not fit the schema of its route. */
   readonly refuse: Refuse;
 }
@@ -63,6 +65,7 @@ export function createApi(deps: ApiDeps): Api {
       admitted.set(request, caller);
     },
     isAdmitted: (request) => admitted.has(request),
+    settle: () => deps.audit.flush(),
     refuse,
   };
 }

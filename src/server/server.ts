@@ -100,7 +100,10 @@ export function createServer(deps: ServerDeps): Server {
     });
     callers.set(inner, caller);
     if (access.who === "management") api.admit(inner, caller);
-    return app.handle(inner);
+    const response = await app.handle(inner);
+    // A change is confirmed with its line in the trail, so that no crash can part them.
+    if (access.who === "management" && method !== "GET") await api.settle();
+    return response;
   }
 
   function guarded(request: Request, target: Target, caller: Caller): Response | Promise<Response> {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { headerValue } from "../harness/http-message.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import {
@@ -201,4 +203,17 @@ describe("the audit trail", () => {
     await lab.call("/v1/models");
     expect(await listed(lab, "proxy_request")).toEqual([]);
   });
+});
+
+test("a change is confirmed with its line in the audit file: a crash right after loses neither", async () => {
+  await using lab = await openLab();
+  const file = join(lab.app.dataDirectory, "audit.log");
+  for (let count = 0; count < 20; count++) {
+    const { json } = await lab.app.manage("POST", "/projects", {
+      name: `p-${count}`,
+      api_key: "sk-0123456789abcdef",
+    });
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ action: "project.create", project_id: json.id });
+  }
 });
