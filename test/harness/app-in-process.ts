@@ -5,21 +5,14 @@ import { createApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Result } from "../../src/result.ts";
 import { newCanary } from "./canary.ts";
-import type { ManageAnswer, ProxyOptions, ProxyProcess } from "./proxy-process.ts";
+import { labProviders, type Management, managementOf } from "./management.ts";
+import type { ProxyOptions, ProxyProcess } from "./proxy-process.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-type Shared =
-  | "port"
-  | "origin"
-  | "dataDirectory"
-  | "managementToken"
-  | "providerKey"
-  | "manage"
-  | "newProject"
-  | "newToken";
+type Shared = "port" | "origin" | "dataDirectory" | "managementToken" | "providerKey";
 
 /** The server in this process, where coverage sees it: the surface that `ProxyProcess` has too, and its log. */
-export interface AppInProcess extends Pick<ProxyProcess, Shared>, AsyncDisposable {
+export interface AppInProcess extends Pick<ProxyProcess, Shared>, Management, AsyncDisposable {
   /** For another process on the same database. */
   readonly databasePath: string;
   /** Every line logged so far, as text; call it after `stop` for all of them. */
@@ -42,7 +35,7 @@ export async function startApp(
   const providerKey = newCanary("provider-key");
   const logFile = join(home, "log.jsonl");
   const providerFile = join(home, "providers.yaml");
-  await Bun.write(providerFile, providerYaml(options.upstream, options.providers ?? ""));
+  await Bun.write(providerFile, labProviders(options.upstream, options.providers));
   const environment = {
     MANAGEMENT_TOKEN: managementToken,
     LISTEN_ADDR: "127.0.0.1:0",
@@ -56,7 +49,6 @@ export async function startApp(
   const loaded = taken(loadConfig({ flags: {}, environment, cwd: home }));
   const app = taken(await createApp(loaded));
   const serving = taken(app.serve());
-  const manage = manageCaller(serving.managementUrl, managementToken);
   return {
     port: Number(new URL(serving.url).port),
     origin: serving.url,
@@ -64,13 +56,7 @@ export async function startApp(
     databasePath: loaded.config.databasePath,
     managementToken,
     providerKey,
-    manage,
-    newProject: (fields) => {
-      const name = `project-${randomBytes(4).toString("hex")}`;
-      return created(manage("POST", "/projects", { name, provider: "lab", api_key: providerKey, ...fields }));
-    },
-    newToken: (projectId, fields) =>
-      created(manage("POST", "/tokens", { project_id: projectId, duration_minutes: 60, ...fields })),
+    ...managementOf(serving.managementUrl, managementToken, providerKey),
     log: () => readFileSync(logFile, "utf8"),
     stop: () => serving.stop(),
     async [Symbol.asyncDispose]() {
@@ -83,38 +69,4 @@ export async function startApp(
 function taken<T>(result: Result<T, unknown>): T {
   if (!result.ok) throw new Error(`The app did not start: ${JSON.stringify(result.error)}`);
   return result.value;
-}
-
-function providerYaml(upstream: string, providers: string): string {
-  return `default_api: lab
-apis:
-  lab:
-    base_url: ${upstream}
-    allowed_methods: [GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS]
-    allowed_endpoints: ["/*"]
-${providers}`;
-}
-
-function manageCaller(origin: string, token: string): AppInProcess["manage"] {
-  return async (method, path, body) => {
-    const response = await fetch(`${origin}/manage${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-    return {
-      status: response.status,
-      headers: response.headers,
-      text,
-      json: isJson && text !== "" ? JSON.parse(text) : undefined,
-    };
-  };
-}
-
-async function created(answer: Promise<ManageAnswer>): Promise<ManageAnswer["json"]> {
-  const { status, text, json } = await answer;
-  if (status !== 201) throw new Error(`Not created: ${status} ${text}`);
-  return json;
 }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { newCanary } from "./canary.ts";
 import { freePort } from "./free-port.ts";
 import { within } from "./mailbox.ts";
+import { labProviders, type Management, managementOf } from "./management.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 const READY_DEADLINE_MS = 15_000;
@@ -18,15 +19,6 @@ export interface Finished {
   readonly signal: NodeJS.Signals | number | null;
   readonly stdout: string;
   readonly stderr: string;
-}
-
-export interface ManageAnswer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-  /** Parsed body; undefined if it is not JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by tests, which say what they expect
-  readonly json: any;
 }
 
 export interface ProxyOptions {
@@ -43,7 +35,7 @@ export interface ProxyOptions {
 }
 
 /** The compiled binary, serving from an empty working directory. Use: `await using proxy = await startProxy(...)`. */
-export interface ProxyProcess extends AsyncDisposable {
+export interface ProxyProcess extends Management, AsyncDisposable {
   readonly port: number;
   /** `http://127.0.0.1:<port>` */
   readonly origin: string;
@@ -58,12 +50,6 @@ export interface ProxyProcess extends AsyncDisposable {
   readonly providerKey: string;
   stdout(): string;
   stderr(): string;
-  /** A call of the management API with the management token. @param path below `/manage`, such as `/projects` */
-  manage(method: string, path: string, body?: unknown): Promise<ManageAnswer>;
-  /** A project of the provider `lab`. @throws {Error} with status and body when it is refused */
-  newProject(fields?: Readonly<Record<string, unknown>>): Promise<ManageAnswer["json"]>;
-  /** A token for one hour. @throws {Error} with status and body when it is refused */
-  newToken(projectId: string, fields?: Readonly<Record<string, unknown>>): Promise<ManageAnswer["json"]>;
   /** Resident memory, in bytes. Linux only. */
   rssBytes(): number;
   /** Open file descriptors. Linux only. */
@@ -93,7 +79,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   const managementToken = `mt-${randomBytes(24).toString("hex")}`;
   const providerKey = newCanary("provider-key");
   const providerFile = join(home.path, "providers.yaml");
-  await Bun.write(providerFile, providerYaml(options));
+  await Bun.write(providerFile, labProviders(options.upstream, options.providers));
   const env = {
     PATH: process.env["PATH"] ?? "",
     HOME: home.path,
@@ -107,7 +93,6 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   };
   const running = run([binary, "server", ...(options.args ?? [])], { env, cwd: work.path });
   const origin = `http://127.0.0.1:${port}`;
-  const manage = manageCaller(origin, env.MANAGEMENT_TOKEN);
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<Finished> => {
     running.kill(signal);
     return await within(running.finished, STOP_DEADLINE_MS, () => `end of the server after ${signal}`).catch(
@@ -128,13 +113,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
     providerKey,
     stdout: running.stdout,
     stderr: running.stderr,
-    manage,
-    newProject: (fields) =>
-      created(
-        manage("POST", "/projects", { name: newName(), provider: "lab", api_key: providerKey, ...fields }),
-      ),
-    newToken: (projectId, fields) =>
-      created(manage("POST", "/tokens", { project_id: projectId, duration_minutes: 60, ...fields })),
+    ...managementOf(origin, env.MANAGEMENT_TOKEN, providerKey),
     rssBytes: () =>
       1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${running.pid}/status`, "utf8"))?.[1]),
     openFiles: () => readdirSync(`/proc/${running.pid}/fd`).length,
@@ -212,49 +191,6 @@ function collect(stream: ReadableStream<Uint8Array>): { text: () => string; end:
     for await (const piece of stream) pieces.push(piece);
   })();
   return { text: () => Buffer.concat(pieces).toString(), end };
-}
-
-function providerYaml({ upstream, providers = "" }: ProxyOptions): string {
-  return `default_api: lab
-apis:
-  lab:
-    base_url: ${upstream}
-    allowed_methods: [GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS]
-    allowed_endpoints: ["/*"]
-${providers}`;
-}
-
-function manageCaller(origin: string, token: string): ProxyProcess["manage"] {
-  return async (method, path, body) => {
-    const response = await fetch(`${origin}/manage${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return { status: response.status, headers: response.headers, text, json: parseJson(text) };
-  };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-async function created(answer: Promise<ManageAnswer>): Promise<ManageAnswer["json"]> {
-  const { status, text, json } = await answer;
-  if (status !== 201) throw new Error(`Not created: ${status} ${text}`);
-  return json;
-}
-
-function newName(): string {
-  return `project-${randomBytes(4).toString("hex")}`;
 }
 
 async function untilReady(proxy: ProxyProcess, finished: Promise<Finished>): Promise<void> {
