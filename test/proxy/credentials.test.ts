@@ -73,6 +73,20 @@ describe("where a token may stand", () => {
     expect(lab.upstream.requests.at(-1)?.target).toBe("/v1/models?key=AIza-theirs&a=%2B+b&&x");
   });
 
+  test.each([
+    ["?Key=$T", ""],
+    ["?k%65y=$T&a=%2B", "?a=%2B"],
+    ["?a=1;key=$T;b=2", "?a=1;b=2"],
+    ["?key=$T;b=2&&", "?b=2&&"],
+    ["?&a=1&KEY=$T", "?&a=1"],
+    ["?monkey=1&keys=2&k&key", "?monkey=1&keys=2&k&key"],
+  ])("of the query %p the provider sees %p, however the name is written", async (query, seen) => {
+    const token = query.includes("$T") ? "" : lab.token;
+    const { status } = await lab.call(`/v1/models${query.replace("$T", lab.token)}`, { token });
+    expect(status).toBe(200);
+    expect(lab.upstream.requests.at(-1)?.target).toBe(`/v1/models${seen}`);
+  });
+
   test("?key= with a token percent-encoded is the token all the same", async () => {
     const encoded = lab.token.replaceAll("-", "%2d").replaceAll("_", "%5F");
     expect((await lab.call(`/v1/models?a=1&key=${encoded}`, { token: "" })).status).toBe(200);
