@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** Clock ticks of the kernel per second; 100 on every Linux that Bun runs on. */
 const TICKS_PER_SECOND = 100;
@@ -25,6 +25,10 @@ export interface Started {
   readonly cpuMs: () => number | undefined;
   /** Resident memory at its highest, in bytes. */
   readonly peakRssBytes: () => number | undefined;
+  /** Resident memory now, in bytes. */
+  readonly rssBytes: () => number | undefined;
+  /** Open file descriptors. */
+  readonly openFiles: () => number | undefined;
 }
 
 export function createProcesses(): Processes {
@@ -58,7 +62,9 @@ export function createProcesses(): Processes {
           return stdout;
         },
         cpuMs: () => cpuMsOf(child.pid),
-        peakRssBytes: () => peakRssBytesOf(child.pid),
+        peakRssBytes: () => memoryOf(child.pid, "VmHWM"),
+        rssBytes: () => memoryOf(child.pid, "VmRSS"),
+        openFiles: () => openFilesOf(child.pid),
       };
     },
     [Symbol.dispose]() {
@@ -96,9 +102,15 @@ function cpuMsOf(pid: number): number | undefined {
   return (((user ?? 0) + (system ?? 0)) * 1_000) / TICKS_PER_SECOND;
 }
 
-function peakRssBytesOf(pid: number): number | undefined {
-  const peak = /VmHWM:\s+(\d+)/.exec(readProc(pid, "status") ?? "")?.[1];
-  return peak === undefined ? undefined : 1_024 * Number(peak);
+/** proc(5): lines such as `VmRSS:     40000 kB`. */
+function memoryOf(pid: number, name: "VmHWM" | "VmRSS"): number | undefined {
+  const kibibytes = new RegExp(`${name}:\\s+(\\d+)`).exec(readProc(pid, "status") ?? "")?.[1];
+  return kibibytes === undefined ? undefined : 1_024 * Number(kibibytes);
+}
+
+function openFilesOf(pid: number): number | undefined {
+  const path = `/proc/${pid}/fd`;
+  return existsSync(path) ? readdirSync(path).length : undefined;
 }
 
 function readProc(pid: number, file: "stat" | "status"): string | undefined {

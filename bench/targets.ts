@@ -1,12 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Processes, Started } from "./processes.ts";
+import { freePort, startProduct, untilAnswering } from "./product.ts";
 import type { Tools } from "./tools.ts";
-
-/** How long a target may take until it answers. */
-const START_DEADLINE_MS = 15_000;
-const START_POLL_MS = 20;
 
 export type TargetName = "direct" | "nginx" | "bare relay" | "llm-proxy";
 
@@ -39,7 +35,7 @@ export async function startTargets(ground: Ground): Promise<Target[]> {
     direct,
     await startNginx(ground, upstream.port),
     { ...direct, ...relay, name: "bare relay" },
-    await startProduct(ground, upstream.port),
+    await startBinary(ground, upstream.port),
   ];
 }
 
@@ -78,79 +74,14 @@ http {
   return { name: "nginx", port, token: "sk-bench", process: started };
 }
 
-/** The product as it comes: tokens, audit, metrics, usage records, a log line for each request into a file. */
-async function startProduct({ processes, directory, tools }: Ground, upstreamPort: number): Promise<Target> {
-  const port = await freePort();
-  const work = join(directory, "work");
-  mkdirSync(work);
-  const providers = join(directory, "providers.yaml");
-  writeFileSync(
-    providers,
-    `default_api: bench
-apis:
-  bench:
-    base_url: http://127.0.0.1:${upstreamPort}
-    allowed_methods: [GET, POST]
-    allowed_endpoints: ["/*"]
-`,
-  );
-  const managementToken = `mt-${crypto.randomUUID()}`;
-  const logFile = join(directory, "llm-proxy.log");
-  const started = processes.start([tools.binary, "server"], {
-    cwd: work,
-    logFile,
-    env: {
-      ...BUN_ENVIRONMENT,
-      HOME: directory,
-      MANAGEMENT_TOKEN: managementToken,
-      LISTEN_ADDR: `127.0.0.1:${port}`,
-      DATA_DIR: join(directory, "data"),
-      API_CONFIG_PATH: providers,
-      LOG_LEVEL: "info",
-    },
+async function startBinary({ processes, directory, tools }: Ground, upstreamPort: number): Promise<Target> {
+  const product = await startProduct({
+    processes,
+    directory,
+    binary: tools.binary,
+    providers: { bench: `http://127.0.0.1:${upstreamPort}` },
+    env: BUN_ENVIRONMENT,
   });
-  const origin = `http://127.0.0.1:${port}`;
-  await untilAnswering(`${origin}/ready`, "llm-proxy", logFile);
-  const create = (path: string, fields: object) =>
-    createResource(`${origin}/manage${path}`, managementToken, fields);
-  const project = await create("/projects", {
-    name: "bench",
-    provider: "bench",
-    api_key: `sk-${crypto.randomUUID()}`,
-  });
-  const token = await create("/tokens", { project_id: project["id"], duration_minutes: 600 });
-  return { name: "llm-proxy", port, token: String(token["token"]), process: started };
-}
-
-async function createResource(
-  url: string,
-  managementToken: string,
-  fields: object,
-): Promise<Record<string, unknown>> {
-  const headers = { authorization: `Bearer ${managementToken}`, "content-type": "application/json" };
-  const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(fields) });
-  if (answer.status !== 201) throw new Error(`POST ${url} gave ${answer.status}: ${await answer.text()}`);
-  return (await answer.json()) as Record<string, unknown>;
-}
-
-async function untilAnswering(url: string, name: TargetName, logFile: string): Promise<void> {
-  const giveUpAtMs = performance.now() + START_DEADLINE_MS;
-  while (performance.now() < giveUpAtMs) {
-    const answer = await fetch(url).catch(() => undefined);
-    await answer?.arrayBuffer();
-    if (answer?.ok) return;
-    await Bun.sleep(START_POLL_MS);
-  }
-  const log = existsSync(logFile) ? await Bun.file(logFile).text() : "";
-  throw new Error(`${name} did not start within ${START_DEADLINE_MS} ms: ${log.slice(-2_000)}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
+  const token = await product.newToken(await product.newProject("bench"));
+  return { name: "llm-proxy", port: product.port, token, process: product.process };
 }
