@@ -3,8 +3,9 @@ import type { AuthScheme, DialectName } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
 import { checkHeaderName, ownHeaders } from "./http-words.ts";
-import type { AuthEntry, ShapeFault } from "./provider-schema.ts";
+import type { AuthEntry } from "./provider-schema.ts";
 import { shapeAuth } from "./provider-schema.ts";
+import type { ShapeFault } from "./shape.ts";
 
 const byDialect: Readonly<Record<DialectName, AuthScheme>> = {
   openai: { scheme: "bearer" },

@@ -7,9 +7,10 @@ import { checkHeaderName, checkMethod, checkOrigin, ownHeaders } from "./http-wo
 import { checkEndpoint, checkGlob } from "./policy-words.ts";
 import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";
-import type { ApiEntry, ShapeFault } from "./provider-schema.ts";
+import type { ApiEntry } from "./provider-schema.ts";
 import { shapeApi, shapeFile } from "./provider-schema.ts";
 import { readTls } from "./provider-tls.ts";
+import type { ShapeFault } from "./shape.ts";
 import { parseDuration, parseInteger } from "./units.ts";
 import { quote } from "./values.ts";
 import { parseYaml } from "./yaml-file.ts";
