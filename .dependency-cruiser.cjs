@@ -9,6 +9,7 @@ const ground = [
   "src/nearest.ts",
   "src/version.ts",
   "src/client-ip.ts",
+  "src/ip-reach.ts",
 ];
 const domain = ["src/usage", "src/provider", "src/limit", "src/audit", "src/project", "src/token"];
 const tell = ["src/logging", "src/metrics"];
@@ -72,7 +73,7 @@ const homes = [
   { packages: ["pino", "pino-pretty"], home: ["src/logging"] },
   { packages: ["prom-client"], home: ["src/metrics"] },
   { packages: ["yaml"], home: ["src/config"] },
-  { packages: ["ipaddr.js"], home: ["src/client-ip.ts", "src/config"] },
+  { packages: ["ipaddr.js"], home: ["src/client-ip.ts", "src/ip-reach.ts"] },
 ];
 
 const tests = "(^test/|\\.test\\.tsx?$)";
