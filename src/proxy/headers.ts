@@ -2,6 +2,7 @@ import type { OpenKey } from "../cache/key-cache.ts";
 import type { Provider } from "../provider/provider.ts";
 import { credentialHeaders } from "./accept.ts";
 import type { Arrival, Hold, Reply } from "./call.ts";
+import { isEventStream } from "./relay.ts";
 
 /** RFC 9110, 7.6.1, and what the field has added to it; what `Connection` names comes on top. */
 const hopByHop = [
@@ -37,7 +38,7 @@ const notForProviders = [
   "x-request-start",
   "x-body-hash",
 ];
-const notForProvidersPrefix = /^(x-forwarded-|sec-)/;
+const notForProvidersPrefix = /^(x-forwarded-|x-llm-proxy-|sec-)/;
 
 const notForClients = [...hopByHop, "set-cookie"];
 /** Ours alone: a provider that sends `x-llm-proxy-error` would pass its answer off as our refusal. */
@@ -97,6 +98,9 @@ export function clientHeaders(
   dropNamedByConnection(headers);
   for (const name of notForClients) headers.delete(name);
   for (const name of [...headers.keys()]) if (name.startsWith(ownPrefix)) headers.delete(name);
+  // Else nginx gathers a stream before it hands it on (STR-108); what the provider says about that stands.
+  if (isEventStream(reply.upstream) && !headers.has("x-accel-buffering"))
+    headers.set("x-accel-buffering", "no");
   headers.set("x-proxy", "llm-proxy");
   headers.set("x-llm-proxy-request-id", arrival.requestId);
   headers.set("x-correlation-id", arrival.correlationId);

@@ -1,3 +1,4 @@
+import http from "node:http";
 import { fail, ok, type Result } from "../result.ts";
 import type { Server, Surface } from "./server.ts";
 import { createSockets, type SocketData, type Sockets } from "./sockets.ts";
@@ -51,8 +52,12 @@ interface ListenerDeps {
 
 type BunServer = Bun.Server<SocketData>;
 
+/** Request line and headers together; the runtime's own 16 KiB are too few for traces, tokens and lists of betas. */
+const headBytesMax = 64 * 1024;
+
 /** Opens a socket. The data plane bounds nothing here: it decides by policy, and streams may be silent for long. */
 export function listen(deps: ListenerDeps): Result<Listener, ListenFault> {
+  Object.assign(http, { maxHeaderSize: headBytesMax }); // holds for servers that are opened from here on
   const sockets = createSockets();
   const first = open(deps, sockets);
   if (!first.ok) return first;

@@ -6,6 +6,7 @@ import {
   evenRequestIds,
   type Facts,
   isAmbiguous,
+  isEventStream,
   isNotForClients,
   isNotForProviders,
   isOurs,
@@ -155,6 +156,17 @@ const allowedDifferences: readonly AllowedDifference[] = [
     reason: "The runtime joins them to one list, in their order",
     source: "RFC 9110 section 5.3; docs/limits.md",
     even: (pair) => onHeaders(pair, joined),
+  },
+  {
+    name: "X-Accel-Buffering of a stream",
+    reason: "Else nginx gathers events before it hands them on; what the provider says about that stands",
+    source: "docs/behind-a-proxy.md",
+    even: (pair) =>
+      onDirectAnswer(pair, (answer) =>
+        isEventStream(answer)
+          ? { ...answer, headers: [...answer.headers, ...missing(answer.headers, "x-accel-buffering", "no")] }
+          : answer,
+      ),
   },
   {
     name: "framing",

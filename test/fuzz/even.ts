@@ -46,8 +46,7 @@ export function isNotForProviders(headers: Headers): (name: string) => boolean {
   const named = namedByConnection(headers);
   return (name) =>
     [...hopByHop, ...tellsOfCaller, ...named].includes(name) ||
-    name.startsWith("x-forwarded-") ||
-    name.startsWith("sec-");
+    ["x-forwarded-", "x-llm-proxy-", "sec-"].some((prefix) => name.startsWith(prefix));
 }
 
 export function isNotForClients(headers: Headers): (name: string) => boolean {
@@ -177,15 +176,18 @@ export function evenBroken({ direct, proxied }: Pair): Pair {
   // the end of the head goes out with the first byte of the body, so that a cut may come before it
   const isCutInHead = Number.isNaN(answer.status) && !answer.isWhole;
   if (isBadGateway || isCutInHead) return { direct: { ...direct, answer }, proxied: { requests, answer } };
-  const body = withoutErrorEvent(answer);
+  const body = isEventStream(answer) ? withoutErrorEvent(answer.body) : answer.body;
   const isPart = direct.answer.body.startsWith(body);
   return { direct, proxied: { requests, answer: { ...answer, body: isPart ? direct.answer.body : body } } };
 }
 
-/** Only at the end of an event, and only in a stream of events. */
-function withoutErrorEvent({ headers, body }: AnswerView): string {
+export function isEventStream({ headers }: AnswerView): boolean {
   const type = headers.find(([name]) => name === "content-type")?.[1] ?? "";
-  if (!type.toLowerCase().startsWith("text/event-stream")) return body;
+  return type.toLowerCase().startsWith("text/event-stream");
+}
+
+/** Only at the end of an event. */
+function withoutErrorEvent(body: string): string {
   return body.replace(
     /(^|\n\n|\r\n\r\n)(?:event: error\n)?data: \{[^\n]*"code":"bad_gateway"[^\n]*\}\n\n$/,
     "$1",

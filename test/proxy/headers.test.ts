@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Headers, headerValue, headerValues } from "../harness/http-message.ts";
-import { replyJson } from "../harness/upstream-steps.ts";
+import { reply, replyJson } from "../harness/upstream-steps.ts";
 import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
@@ -62,8 +62,8 @@ describe("towards the provider", () => {
     for (const [name, value] of vendor) expect(atProvider(name)).toEqual([value]);
   });
 
-  test.each(["identity", "br;q=1.0, gzip;q=0.2, *;q=0", "gzip"])(
-    "Accept-Encoding: %s passes as it is (ENC-102)",
+  test.each(["identity", "br;q=1.0, gzip;q=0.2, *;q=0", "gzip", ""])(
+    "Accept-Encoding: %p passes as it is (ENC-102)",
     async (value) => {
       await lab.call("/v1/models", { headers: [["Accept-Encoding", value]] });
       expect(atProvider("accept-encoding")).toEqual([value]);
@@ -98,6 +98,7 @@ describe("towards the provider", () => {
       ["X-Upstream-Request-Start", "1"],
       ["X-Request-Start", "1"],
       ["X-Body-Hash", "x"],
+      ["X-LLM-Proxy-Cache", "no-store"],
     ];
     await lab.call("/v1/models", { headers: stopped });
     const names = namesAtProvider();
@@ -192,6 +193,26 @@ describe("towards the provider", () => {
 });
 
 describe("towards the client", () => {
+  const buffering: [string, Headers, string | undefined][] = [
+    ["a stream", [["Content-Type", "text/event-stream"]], "no"],
+    [
+      "a stream whose provider says yes",
+      [
+        ["Content-Type", "text/event-stream"],
+        ["X-Accel-Buffering", "yes"],
+        ["Cache-Control", "no-transform"],
+      ],
+      "yes",
+    ],
+    ["no stream", [["Content-Type", "application/json"]], undefined],
+  ];
+  test.each(buffering)("X-Accel-Buffering of %s (STR-108)", async (_, headers, expected) => {
+    lab.upstream.answerNext(reply(200, headers, "data: 1\n\n"));
+    const answer = await lab.call("/v1/chat/completions", { body: "{}" });
+    expect(headerValue(answer.headers, "x-accel-buffering")).toBe(expected as string);
+    for (const [name, value] of headers) expect(headerValue(answer.headers, name)).toBe(value);
+  });
+
   test("the provider's fields pass, its own request id included; ours stand beside it", async () => {
     const theirs: Headers = [
       ["x-request-id", "req_theirs"],
@@ -244,14 +265,28 @@ describe("towards the client", () => {
       expect(headerValues(headers, name)).toEqual([]);
   });
 
-  test("100 header lines of 14 KiB pass to the provider, 200 of 30 KiB to the client (HTP-112)", async () => {
-    const lines = (count: number): Headers =>
-      Array.from({ length: count }, (_, n) => [`x-many-${n}`, "v".repeat(130)]);
-    lab.upstream.answerNext(replyJson({}, 200, lines(200)));
-    const answer = await lab.call("/v1/models", { headers: lines(100) });
+  const many = (count: number, name: string): Headers =>
+    Array.from({ length: count }, (_, n) => [`${name}-${n}`, String(n).padEnd(240, "v")]);
+  const large: [string, Headers][] = [
+    ["30 KiB in 120 lines", many(120, "x-many")],
+    ["one field of 15 KiB", [["anthropic-beta", "b".repeat(15 << 10)]]],
+    ["one field of 60 KiB", [["X-Long", "v".repeat(60 << 10)]]],
+  ];
+  test.each(large)("%s pass to the provider unchanged (HTP-112)", async (_, headers) => {
+    expect((await lab.call("/v1/models", { headers })).status).toBe(200);
+    for (const [name, value] of headers) expect(atProvider(name)).toEqual([value]);
+  });
+
+  test("30 KiB in 120 lines, and a line of 60 KiB, pass to the client unchanged (HTP-112)", async () => {
+    const headers: Headers = [
+      ...many(60, "x-ratelimit-limit"),
+      ...many(60, "x-other"),
+      ["X-Long", "v".repeat(60 << 10)],
+    ];
+    lab.upstream.answerNext(replyJson({}, 200, headers));
+    const answer = await lab.call("/v1/models");
     expect(answer.status).toBe(200);
-    expect(atProvider("x-many-99")).toEqual(["v".repeat(130)]);
-    expect(headerValue(answer.headers, "x-many-199")).toBe("v".repeat(130));
+    for (const [name, value] of headers) expect(headerValue(answer.headers, name)).toBe(value);
   });
 
   const timing = [
