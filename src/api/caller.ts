@@ -30,7 +30,7 @@ export function readCaller(deps: CallerDeps, { method, path, headers, address }:
     actor: "anonymous",
     requestId: idFrom("x-request-id"),
     correlationId: idFrom("x-correlation-id"),
-    clientIp: deps.clientIp(address, headers),
+    ...deps.clientIp(address, headers),
     method,
     path,
     userAgent: (headers.get("user-agent") ?? "").slice(0, userAgentMax),

@@ -32,6 +32,8 @@ export interface Caller {
   readonly requestId: string;
   readonly correlationId: string;
   readonly clientIp: string;
+  /** The other end of the connection, where that is a proxy; for the log. */
+  readonly peerIp?: string;
   readonly method: string;
   /** Without the query. */
   readonly path: string;

@@ -1,10 +1,11 @@
+import type { ClientIp } from "../client-ip.ts";
 import type { Clock } from "../clock.ts";
 import type { Arrival, Inbound } from "./call.ts";
 
 interface ArriveDeps {
   readonly clock: Clock;
   readonly newId: () => string;
-  readonly clientIp: (address: string, headers: Headers) => string;
+  readonly clientIp: ClientIp;
 }
 
 /** Step 0: what is known of any request, so that even the worst one can be answered and found again. */
@@ -14,7 +15,7 @@ export function createArrive(deps: ArriveDeps) {
     request,
     requestId: readId(request.headers.get("x-request-id")) ?? deps.newId(),
     correlationId: readId(request.headers.get("x-correlation-id")) ?? deps.newId(),
-    clientIp: deps.clientIp(inbound.address, request.headers),
+    ...deps.clientIp(inbound.address, request.headers),
     atMs: deps.clock.now(),
     startedMs: deps.clock.monotonic(),
   });

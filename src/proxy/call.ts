@@ -21,6 +21,8 @@ export interface Arrival extends Inbound {
   readonly requestId: string;
   readonly correlationId: string;
   readonly clientIp: string;
+  /** The other end of the connection, where that is a proxy. */
+  readonly peerIp?: string;
   readonly atMs: number;
   /** Monotonic, for durations. */
   readonly startedMs: number;

@@ -114,9 +114,10 @@ export function createEmit(deps: EmitDeps): Emit {
   };
 }
 
-function callerFields({ clientIp, request }: Arrival) {
+function callerFields({ clientIp, peerIp, request }: Arrival) {
   return {
     client_ip: clientIp,
+    ...(peerIp !== undefined && { peer_ip: peerIp }),
     method: request.method,
     user_agent: (request.headers.get("user-agent") ?? "").slice(0, pathCharsMax),
   };

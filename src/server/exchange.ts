@@ -23,6 +23,7 @@ export function createExchange({ logger, clock, metrics }: ExchangeDeps) {
       request_id,
       correlation_id,
       client_ip: caller.clientIp,
+      ...(caller.peerIp !== undefined && { peer_ip: caller.peerIp }),
       method,
       path,
       user_agent: caller.userAgent,
