@@ -9,11 +9,12 @@ import type { Provider } from "./provider/provider.ts";
 import { accept } from "./proxy/accept.ts";
 import { createArrive } from "./proxy/arrive.ts";
 import { createAuthenticate } from "./proxy/authenticate.ts";
-import { createAuthorise } from "./proxy/authorise.ts";
+import { createAuthorise, createCheckPolicy } from "./proxy/authorise.ts";
 import { createReadBody } from "./proxy/body.ts";
 import { createBreaker } from "./proxy/breaker.ts";
 import { createCors } from "./proxy/cors.ts";
 import { createEmit } from "./proxy/emit.ts";
+import { createFindFallback } from "./proxy/fallback.ts";
 import { reasonOf } from "./proxy/fault-reason.ts";
 import { createForward } from "./proxy/forward.ts";
 import { createKeyPool } from "./proxy/key-pool.ts";
@@ -43,6 +44,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     allowedHeaders: config.corsAllowedHeaders,
     maxAgeS: config.corsMaxAgeS,
   });
+  const checkPolicy = createCheckPolicy({ providers, mayOrigin: cors.mayOrigin });
   const named = (origin: string) => [...providers.byName.values()].filter((each) => each.origin === origin);
   for (const name of providers.byName.keys()) metrics.circuitChanged(name, false);
   const breaker = createBreaker({
@@ -80,12 +82,13 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       providers,
       keys: stores.keys,
       enforceProjectActive: config.enforceProjectActive,
-      mayOrigin: cors.mayOrigin,
+      checkPolicy,
     }),
     readBody: createReadBody({ bytesMax: config.maxRequestBytes, enableStreaming: config.enableStreaming }),
     limit: createLimit({ counter: createRequestCounter(stores.database), clock: systemClock }),
     forward: createForward({
       ...calling,
+      findFallback: createFindFallback({ providers, keys: stores.keys, checkPolicy }),
       budget: createRetryBudget(),
       random: Math.random,
       onRetry: (provider) => metrics.upstreamRetried(provider),

@@ -73,7 +73,7 @@ describe("docs/providers.md", () => {
       metricsPath: "/metrics",
     };
     const files = examples("providers.md", "yaml");
-    expect(files).toHaveLength(2);
+    expect(files).toHaveLength(3);
     for (const text of files) {
       const result = parseProviders("docs", text, defaults);
       expect(result.ok ? [] : result.error.map(formatProblem)).toEqual([]);

@@ -43,6 +43,11 @@ const apiSchema = Type.Object(
         strict,
       ),
     ),
+    fallback: Type.Optional(
+      Type.Union([word("a name"), Type.Array(word("the name of a provider"), { minItems: 1 })], {
+        description: "the name of a provider, or a list of one or more",
+      }),
+    ),
     connection: Type.Optional(Type.Object({ max_idle_conns: count, max_idle_conns_per_host: count }, strict)),
     tls: Type.Optional(
       Type.Object(

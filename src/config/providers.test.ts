@@ -63,6 +63,7 @@ apis:
       allowedMethods: ["GET", "POST", "HEAD"],
       timeouts: { requestMs: 120_000, responseHeaderMs: 30_000, streamIdleMs: 60_000 },
       retry: { max: 3, onStatus: [429, 503], delayMsMax: 20_000 },
+      fallback: [],
       paramWhitelist: new Map([["model", ["gpt-4o", "gpt-4o-*"]]]),
       allowedOrigins: ["https://app.example.com"],
       requiredHeaders: ["origin"],

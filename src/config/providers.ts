@@ -7,6 +7,7 @@ import { checkHeaderName, checkMethod, checkOrigin, ownHeaders } from "./http-wo
 import { checkEndpoint, checkGlob } from "./policy-words.ts";
 import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";
+import { followFallbacks } from "./provider-fallback.ts";
 import type { ApiEntry } from "./provider-schema.ts";
 import { shapeApi, shapeFile } from "./provider-schema.ts";
 import { readTls } from "./provider-tls.ts";
@@ -72,8 +73,16 @@ export function parseProviders(
       ),
     );
   }
-  const defaultName = chooseDefault([...byName.keys()], value.default_api, defaults.defaultName, report);
-  return problems.length > 0 || defaultName === undefined ? fail(problems) : ok({ byName, defaultName });
+  const names = [...byName.keys()];
+  const defaultName = chooseDefault(names, value.default_api, defaults.defaultName, report);
+  const followed = followFallbacks(
+    byName,
+    (name) => suggest(name, names),
+    (name, ...what) => report(["apis", name, "fallback"], ...what),
+  );
+  return problems.length > 0 || defaultName === undefined
+    ? fail(problems)
+    : ok({ byName: followed, defaultName });
 }
 
 // DEFAULT_API_PROVIDER, then default_api, then the only one there is.
@@ -144,6 +153,7 @@ function readApi(name: string, entry: Partial<ApiEntry>, defaults: Surroundings,
     allowedMethods: readMethods(each("allowed_methods", checkMethod)),
     timeouts: readTimeouts(entry.timeouts, defaults.requestTimeoutMs, report),
     retry: readRetries(entry.retries, report),
+    fallback: entry.fallback === undefined ? [] : [entry.fallback].flat(),
     paramWhitelist: readParamWhitelist(entry.param_whitelist, report),
     allowedOrigins: readOrigins(
       entry.allowed_origins === undefined ? defaults.allowedOrigins : each("allowed_origins", checkOrigin),

@@ -40,6 +40,8 @@ export interface Metrics {
   managementEnded(status: number): void;
   /** A call to a provider is made once more. */
   upstreamRetried(provider: string): void;
+  /** Another provider answered in the place of the one that was asked for. */
+  fellBack(provider: string, fallback: string): void;
   /** The circuit of the provider's host opened or closed. */
   circuitChanged(provider: string, isOpen: boolean): void;
   /** A provider key is left alone for a while because of this status. */
@@ -111,6 +113,7 @@ export function createMetrics({ version, clock, logLinesDropped }: MetricsDeps):
     },
     managementEnded: count,
     upstreamRetried: (provider) => told.retries.inc({ provider }),
+    fellBack: (provider, fallback) => told.fallbacks.inc({ provider, fallback }),
     circuitChanged: (provider, isOpen) => told.circuitOpen.set({ provider }, isOpen ? 1 : 0),
     keySetAside: (provider, status) => told.keysSetAside.inc({ provider, status }),
     usageFlushFailed: () => told.usageFlushFailures.inc(),
@@ -194,6 +197,11 @@ function declareCounters(registry: Registry) {
     duration: seconds("request_duration", "From the request's arrival to the end of its answer."),
     ttfb: seconds("upstream_ttfb", "From the request's arrival to the provider's first byte."),
     retries: counter("upstream_retries_total", "Calls to a provider that were made once more.", ["provider"]),
+    fallbacks: counter(
+      "upstream_fallbacks_total",
+      "Answers that a fallback gave in the place of the provider that was asked for.",
+      ["provider", "fallback"],
+    ),
     circuitOpen: new Gauge({
       name: "llm_proxy_circuit_open",
       help: "1 while the circuit of the provider's host is open.",

@@ -57,6 +57,8 @@ export interface Provider {
   readonly allowedMethods: readonly string[];
   readonly timeouts: ProviderTimeouts;
   readonly retry: RetryPolicy;
+  /** Names of those that are asked where this one gives nothing to hand on, in order; all speak its dialect. */
+  readonly fallback: readonly string[];
   /** Parameter name to glob patterns (contract 2.4). Empty: no body has to be read. */
   readonly paramWhitelist: ReadonlyMap<string, readonly string[]>;
   /** Exact origins; empty means any. */

@@ -14,12 +14,14 @@ export interface Attempt {
   readonly body: Body;
   readonly key: OpenKey | undefined;
   readonly deadline: Deadline;
+  /** Longest whole answer that is not streamed, as far as there is time left; 0: no limit. */
+  readonly limitMs: number;
   readonly version: string;
 }
 
 /** Calls the provider once. Its answer is given whatever its status; redirects are not followed. */
 export async function callProvider(attempt: Attempt): Promise<Result<Response, unknown>> {
-  const { call, permit, body, key, deadline, version } = attempt;
+  const { call, permit, body, key, deadline, limitMs, version } = attempt;
   const { provider } = permit;
   const url =
     provider.origin + joinPath(provider.basePath, permit.path) + upstreamQuery(call.query, provider, key);
@@ -38,7 +40,7 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
     // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
     ...(isLoopback(provider.origin) && { proxy: false }),
   } as RequestInit;
-  deadline.arm(firstLimit(provider));
+  deadline.arm(firstLimit(provider, limitMs));
   try {
     const upstream = await fetch(url, init);
     if (isStatus(upstream.status)) return ok(upstream);
@@ -52,11 +54,9 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
 /** Starts to time a call; what it gives tells the times when the answer is there. Durations are monotonic (OPS-109). */
 export function startTimes(clock: Clock, call: Call): () => Times {
   const sentAtMs = clock.now();
-  const sentMs = clock.monotonic();
   return () => {
     const answeredMs = clock.monotonic();
-    const durations = { ttfbMs: answeredMs - call.startedMs, spentMs: answeredMs - sentMs };
-    return { sentAtMs, answeredAtMs: clock.now(), ...durations };
+    return { sentAtMs, answeredAtMs: clock.now(), ttfbMs: answeredMs - call.startedMs };
   };
 }
 
@@ -81,8 +81,8 @@ export function isLimited({ timeouts }: Provider): boolean {
 }
 
 /** Until the answer's headers: the tighter of both limits that there are. */
-export function firstLimit({ timeouts }: Provider): number {
-  const limits = [timeouts.requestMs, timeouts.responseHeaderMs].filter((ms) => ms > 0);
+export function firstLimit({ timeouts }: Provider, requestMs: number): number {
+  const limits = [requestMs, timeouts.responseHeaderMs].filter((ms) => ms > 0);
   return limits.length === 0 ? 0 : Math.min(...limits);
 }
 

@@ -10,18 +10,45 @@ interface AuthoriseDeps {
   readonly providers: Providers;
   readonly keys: KeyCache;
   readonly enforceProjectActive: boolean;
-  readonly mayOrigin: (provider: Provider, origin: string) => boolean;
+  readonly checkPolicy: CheckPolicy;
 }
 
 /** With the provider that it is about, as far as one is known: its dialect words the refusal. */
 export type AuthoriseRefusal = Refusal & { readonly chosen?: Provider | undefined };
 
-/** Step 3: project active, which provider, method and path, origin and headers; in that order. */
-export function createAuthorise(deps: AuthoriseDeps) {
+interface PolicyDeps {
+  readonly providers: Providers;
+  readonly mayOrigin: (provider: Provider, origin: string) => boolean;
+}
+
+/** What a provider's own rules have against a request, but for its body. */
+export type CheckPolicy = (call: Call, to: Pick<Permit, "provider" | "path">) => Refusal | undefined;
+
+/** The rules of all providers about method, path, origin and headers, in that order. */
+export function createCheckPolicy({ providers, mayOrigin }: PolicyDeps): CheckPolicy {
   const mayCall = new Map(
-    [...deps.providers.byName].map(([name, provider]) => [name, compileAllowList(provider.allowedEndpoints)]),
+    [...providers.byName].map(([name, provider]) => [name, compileAllowList(provider.allowedEndpoints)]),
   );
 
+  return (call, { provider, path }) => {
+    const { method, headers } = call.request;
+    if (!provider.allowedMethods.includes(method))
+      return { code: "method_not_allowed", method, allowed: provider.allowedMethods };
+    const decoded = readDecoded(path);
+    if (!decoded.ok) return { code: decoded.error };
+    const isAllowed = mayCall.get(provider.name);
+    const readings = new Set([path, decoded.value, withOneSlash(path)]);
+    if (isAllowed === undefined || ![...readings].every(isAllowed)) return { code: "endpoint_not_found" };
+    const origin = headers.get("origin");
+    if (origin !== null && !mayOrigin(provider, origin)) return { code: "origin_not_allowed" };
+    const missing = provider.requiredHeaders.find((name) => !headers.has(name));
+    if (missing === "origin") return { code: "origin_required" };
+    return missing === undefined ? undefined : { code: "header_required", header: missing };
+  };
+}
+
+/** Step 3: project active, which provider, and what that provider's rules say; in that order. */
+export function createAuthorise(deps: AuthoriseDeps) {
   /** `/<provider>/…` picks another provider if the project has a key for it; else its own. */
   async function choose(call: Call, grant: Grant): Promise<Choice | undefined> {
     const { project } = grant;
@@ -37,28 +64,12 @@ export function createAuthorise(deps: AuthoriseDeps) {
     return own && { provider: own, path: call.path, ring: undefined };
   }
 
-  function check(call: Call, { provider, path }: Choice): Refusal | undefined {
-    const { method, headers } = call.request;
-    if (!provider.allowedMethods.includes(method))
-      return { code: "method_not_allowed", method, allowed: provider.allowedMethods };
-    const decoded = readDecoded(path);
-    if (!decoded.ok) return { code: decoded.error };
-    const isAllowed = mayCall.get(provider.name);
-    const readings = new Set([path, decoded.value, withOneSlash(path)]);
-    if (isAllowed === undefined || ![...readings].every(isAllowed)) return { code: "endpoint_not_found" };
-    const origin = headers.get("origin");
-    if (origin !== null && !deps.mayOrigin(provider, origin)) return { code: "origin_not_allowed" };
-    const missing = provider.requiredHeaders.find((name) => !headers.has(name));
-    if (missing === "origin") return { code: "origin_required" };
-    return missing === undefined ? undefined : { code: "header_required", header: missing };
-  }
-
   return async (call: Call, grant: Grant): Promise<Result<Permit, AuthoriseRefusal>> => {
     if (!grant.project.isActive && deps.enforceProjectActive)
       return fail({ code: "project_inactive", chosen: deps.providers.byName.get(grant.project.provider) });
     const choice = await choose(call, grant);
     if (choice === undefined) return fail({ code: "provider_not_found", provider: grant.project.provider });
-    const refusal = check(call, choice);
+    const refusal = deps.checkPolicy(call, choice);
     return refusal === undefined ? ok({ ...choice, grant }) : fail({ ...refusal, chosen: choice.provider });
   };
 }

@@ -64,10 +64,11 @@ async function readUpTo(
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-function checkBody(
+/** What a provider's own rules have against a body that is held; `mayStream` is whether it may ask for a stream. */
+export function checkBody(
   headers: Headers,
   bytes: Uint8Array,
-  permit: Permit,
+  { provider }: Pick<Permit, "provider">,
   mayStream: boolean,
 ): Refusal | undefined {
   if (bytes.byteLength === 0) return undefined;
@@ -75,7 +76,7 @@ function checkBody(
   if (encoding !== null && encoding !== "identity") return { code: "unsupported_encoding" };
   const fields = readFields(headers.get("content-type") ?? "", bytes);
   if (fields === undefined) return { code: "invalid_request_body", detail: "it is neither JSON nor a form" };
-  const checked = checkParameters(fields, permit.provider.paramWhitelist);
+  const checked = checkParameters(fields, provider.paramWhitelist);
   if (!checked.ok) return checked.error;
   const streams = fields.some(({ name, scalar }) => name === "stream" && scalar === "true");
   return streams && !mayStream ? { code: "streaming_disabled" } : undefined;

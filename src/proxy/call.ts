@@ -65,15 +65,18 @@ export interface Times {
   readonly answeredAtMs: number;
   /** From the request's arrival to the answer's headers. */
   readonly ttfbMs: number;
-  /** From the beginning of that attempt to the answer's headers. */
-  readonly spentMs: number;
 }
 
 /** 5 The provider's answer, before its body has passed. */
 export interface Reply extends Times {
+  /** Who gave it: the one of the permit, or one of its fallbacks. */
+  readonly provider: Provider;
+  readonly isFallback: boolean;
   readonly upstream: Response;
   readonly keyId: string;
   readonly deadline: Deadline;
+  /** What is left of the time for a whole answer; 0: there is no limit. */
+  readonly requestLeftMs: number;
   /** Attempts before the one that gave this answer. */
   readonly retries: number;
 }

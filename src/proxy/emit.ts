@@ -104,12 +104,14 @@ export function createEmit(deps: EmitDeps): Emit {
     ended(trace) {
       const record = toRecord(trace, deps.clock.monotonic());
       deps.metrics.requestEnded(record);
+      const instead = insteadOf(trace);
+      if (instead !== undefined) deps.metrics.fellBack(instead, record.provider);
       if (trace.grant !== undefined) {
         const wasForwarded = trace.hold?.isReleased() === false;
         deps.usage.append(record, wasForwarded && trace.grant.token.maxRequests === null);
       }
       if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);
-      logEnd(deps.logger, trace.arrival, record);
+      logEnd(deps.logger, trace, record);
     },
   };
 }
@@ -123,7 +125,14 @@ function callerFields({ clientIp, peerIp, request }: Arrival) {
   };
 }
 
-function logEnd(logger: Logger, arrival: Arrival, record: UsageRecord): void {
+/** The provider that was asked for, where another one gave the answer. */
+function insteadOf({ reply, permit }: Trace): string | undefined {
+  return reply?.isFallback ? permit?.provider.name : undefined;
+}
+
+function logEnd(logger: Logger, trace: Trace, record: UsageRecord): void {
+  const { arrival } = trace;
+  const instead = insteadOf(trace);
   const fields = {
     request_id: record.requestId,
     correlation_id: arrival.correlationId,
@@ -134,6 +143,7 @@ function logEnd(logger: Logger, arrival: Arrival, record: UsageRecord): void {
     project_id: record.projectId,
     token_id: record.tokenId,
     provider: record.provider,
+    ...(instead !== undefined && { fallback_for: instead }),
     outcome: record.outcome,
     ...(record.ttfbMs !== null && { ttfb_ms: Math.round(record.ttfbMs) }),
     ...(record.errorCode !== "" && { error_code: record.errorCode }),

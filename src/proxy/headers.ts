@@ -106,6 +106,7 @@ export function clientHeaders(
   headers.set("x-correlation-id", arrival.correlationId);
   if (hold.remainingRequests !== undefined)
     headers.set("x-llm-proxy-remaining-requests", String(hold.remainingRequests));
+  if (reply.isFallback) headers.set("x-llm-proxy-fallback", reply.provider.name);
   if (reply.retries > 0) headers.set("x-llm-proxy-retries", String(reply.retries));
   if (options.timing) setTiming(headers, arrival, reply);
   return headers;

@@ -127,17 +127,18 @@ export function createPipeline(step: Steps): DataPlane {
       if (!reply.ok) return turnAway(reply.error);
       trace.reply = reply.value;
 
-      const { upstream, deadline } = reply.value;
+      const { upstream, provider, deadline, requestLeftMs } = reply.value;
+      trace.provider = provider;
       trace.isStream = isEventStream(upstream);
       if (trace.isStream) step.emit.streamStarted();
       const headers = clientHeaders(arrival, reply.value, hold.value, { timing: step.timingHeaders });
-      step.cors.expose(headers, arrival, permit.value.provider);
+      step.cors.expose(headers, arrival, provider);
       const relayed = await relay(upstream, {
         arrival,
         deadline,
-        spentMs: reply.value.spentMs,
-        dialect: dialectOf(permit.value.provider.dialect),
-        timeouts: permit.value.provider.timeouts,
+        requestLeftMs,
+        dialect: dialectOf(provider.dialect),
+        timeouts: provider.timeouts,
         onEnd,
       });
       return new Response(relayed, { status: upstream.status, statusText: upstream.statusText, headers });

@@ -21,8 +21,8 @@ interface RelayDeps {
   readonly dialect: Dialect;
   readonly deadline: Deadline;
   readonly timeouts: ProviderTimeouts;
-  /** From sending the request until the answer's headers, ms: it counts for the limit of a whole answer. */
-  readonly spentMs: number;
+  /** For the rest of a whole answer; 0: there is no limit. */
+  readonly requestLeftMs: number;
   /** Called exactly once. */
   readonly onEnd: (end: End) => void;
 }
@@ -44,9 +44,9 @@ type Chunk = Awaited<ReturnType<Reader["read"]>>;
  * at a border between events. The client's going away closes the provider's connection.
  */
 export async function relay(upstream: Response, deps: RelayDeps): Promise<Relayed> {
-  const { requestMs, streamIdleMs } = deps.timeouts;
+  const { requestLeftMs, timeouts } = deps;
   const isFlowing = isEventStream(upstream) || !upstream.headers.has("content-length");
-  deps.deadline.arm(isFlowing ? streamIdleMs : requestMs && Math.max(1, requestMs - deps.spentMs));
+  deps.deadline.arm(isFlowing ? timeouts.streamIdleMs : requestLeftMs);
   if (upstream.body === null || deps.arrival.request.method === "HEAD") {
     deps.deadline.arm(0);
     deps.onEnd({ outcome: "complete", bytes: 0 });

@@ -39,19 +39,19 @@ export function judgeAnswer({ status, headers }: Response, at: Standing): Verdic
   if (restMs !== undefined) return { do: at.canRepeat ? "other_key" : "hand_on", restMs };
   if (!at.canRepeat) return handOn;
   if (!at.policy.onStatus.includes(status) || at.attempts > at.policy.max) return handOn;
-  const delayMs = told ?? backOffMs(at);
+  const delayMs = told ?? ownDelayMs(at);
   return delayMs > at.policy.delayMsMax ? handOn : { do: "again", delayMs };
 }
 
 /** Judges an attempt in which no connection came about: the provider has seen nothing, so that it is safe to repeat. */
 export function judgeNoConnection(at: Standing): Verdict {
   if (!at.canRepeat || at.attempts > at.policy.max) return handOn;
-  return { do: "again", delayMs: Math.min(backOffMs(at), at.policy.delayMsMax) };
+  return { do: "again", delayMs: ownDelayMs(at) };
 }
 
-/** 100 ms, 200 ms, 400 ms …, each between its half and its whole. */
-function backOffMs({ attempts, random }: Standing): number {
-  return firstDelayMs * 2 ** (attempts - 1) * (0.5 + random / 2);
+/** 100 ms, 200 ms, 400 ms … up to the policy's bound, each between its half and its whole. */
+function ownDelayMs({ attempts, random, policy }: Standing): number {
+  return Math.min(firstDelayMs * 2 ** (attempts - 1), policy.delayMsMax) * (0.5 + random / 2);
 }
 
 /** How long a key is left alone after that status; undefined where the status says nothing against it. */

@@ -53,7 +53,7 @@ export function createOpenSocket(deps: OpenSocketDeps) {
 
     const times = startTimes(deps.clock, call);
     const deadline = createDeadline(call.request.signal, isLimited(provider));
-    deadline.arm(firstLimit(provider));
+    deadline.arm(firstLimit(provider, provider.timeouts.requestMs));
     const dialled = await dial(target(call, permit, key), deadline.signal);
     const hasExpired = deadline.hasExpired();
     deadline.arm(0);
@@ -61,7 +61,8 @@ export function createOpenSocket(deps: OpenSocketDeps) {
     leave.value.tell(healthOf(dialled, wasLeft));
     if (dialled.ok) {
       const upstream = new Response(null, { status: 101 });
-      const reply = { ...times(), upstream, keyId: key?.id ?? "", deadline, retries: 0 };
+      const facts = { keyId: key?.id ?? "", deadline, requestLeftMs: 0, retries: 0 };
+      const reply = { ...times(), ...facts, provider, isFallback: false, upstream };
       return ok({ reply, join: (...how) => join(call, dialled.value, how) });
     }
     if (hasExpired) return fail({ code: "timeout" });

@@ -64,6 +64,7 @@ function provider(name: string, scheme: "bearer" | "none" = "bearer"): Provider 
     allowedMethods: ["GET", "HEAD", "POST"],
     timeouts: { requestMs: 0, responseHeaderMs: 0, streamIdleMs: 0 },
     retry: { max: 0, onStatus: [], delayMsMax: 0 },
+    fallback: [],
     paramWhitelist: new Map(),
     allowedOrigins: [],
     requiredHeaders: [],
