@@ -1,13 +1,28 @@
 import { type Call, createCall, type Query, type RecordRow, type Transport } from "./client-call.ts";
 
+/** Limits as the API takes and shows them; null is no limit. */
+export interface LimitFields {
+  readonly max_requests?: number | null;
+  readonly rpm?: number | null;
+  readonly tpm?: number | null;
+  readonly max_concurrency?: number | null;
+  readonly allowed_models?: readonly string[] | null;
+  /** A decimal. */
+  readonly budget_usd?: string | null;
+  readonly budget_period?: string;
+  readonly unpriced?: string;
+}
+
 /** A project as the API shows it; a server of another version may leave fields out or have more. */
-export interface ProjectRow {
+export interface ProjectRow extends LimitFields {
   readonly id: string;
   readonly name: string;
   readonly provider: string;
   /** Masked. */
   readonly api_key: string;
   readonly is_active: boolean;
+  readonly expires_at?: string | null;
+  readonly stream_usage?: string;
   readonly created_at: string;
   readonly updated_at: string;
   readonly deactivated_at?: string;
@@ -25,7 +40,7 @@ export interface KeyRow {
   readonly created_at: string;
 }
 
-export interface TokenRow {
+export interface TokenRow extends LimitFields {
   readonly id: string;
   /** Masked, but for the answer that made it. */
   readonly token: string;
@@ -33,7 +48,6 @@ export interface TokenRow {
   readonly expires_at: string;
   readonly is_active: boolean;
   readonly request_count: number;
-  readonly max_requests: number | null;
   readonly last_used_at: string | null;
 }
 
@@ -43,11 +57,14 @@ export interface Records {
   readonly total: number;
 }
 
-export interface ProjectChange {
+export interface ProjectChange extends LimitFields {
   readonly name?: string;
   readonly provider?: string;
   readonly api_key?: string;
   readonly is_active?: boolean;
+  /** RFC 3339; null: never. */
+  readonly expires_at?: string | null;
+  readonly stream_usage?: string;
   readonly revoke_tokens?: boolean;
 }
 
@@ -58,13 +75,15 @@ export interface NewKey {
   readonly weight?: number;
 }
 
-export interface NewToken {
-  readonly project_id: string;
+export interface TokenChange extends LimitFields {
+  readonly is_active?: boolean;
   readonly duration_minutes?: number;
   /** RFC 3339. */
   readonly expires_at?: string;
-  /** 0: no limit. */
-  readonly max_requests?: number;
+}
+
+export interface NewToken extends Omit<TokenChange, "is_active"> {
+  readonly project_id: string;
 }
 
 /** What to delete of the cache: one entry by method and url, those below a prefix, or all. */
@@ -96,10 +115,7 @@ export interface Client {
     list(filter: Query): Promise<readonly TokenRow[]>;
     show(id: string): Promise<TokenRow>;
     create(wanted: NewToken): Promise<TokenRow>;
-    update(
-      id: string,
-      change: { readonly is_active?: boolean; readonly max_requests?: number },
-    ): Promise<TokenRow>;
+    update(id: string, change: TokenChange): Promise<TokenRow>;
     revoke(id: string): Promise<void>;
   };
   readonly usage: RecordClient;

@@ -2,6 +2,7 @@ import sqlite0001 from "./sqlite/0001_projects.sql" with { type: "text" };
 import sqlite0002 from "./sqlite/0002_tokens.sql" with { type: "text" };
 import sqlite0003 from "./sqlite/0003_audit_events.sql" with { type: "text" };
 import sqlite0004 from "./sqlite/0004_usage_records.sql" with { type: "text" };
+import sqlite0005 from "./sqlite/0005_limits.sql" with { type: "text" };
 
 /** One step of the schema. Once released it is never edited: its checksum is kept in every database. */
 export interface Migration {
@@ -18,4 +19,5 @@ export const sqliteMigrations: readonly Migration[] = [
   { number: 2, name: "tokens", sql: sqlite0002 },
   { number: 3, name: "audit_events", sql: sqlite0003 },
   { number: 4, name: "usage_records", sql: sqlite0004 },
+  { number: 5, name: "limits", sql: sqlite0005 },
 ];

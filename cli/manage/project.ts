@@ -4,6 +4,7 @@ import { type ConnectionFlags, connection, withClient } from "../client-connect.
 import { given } from "../flag-values.ts";
 import { type CliIo, CommandError, printDetails, printTable } from "../output.ts";
 import { readSecret } from "../secret-input.ts";
+import { limitDetails, limitFlags, limitsFrom } from "./limit-flags.ts";
 import { cell, minute, show, yesNo } from "./show.ts";
 
 /** How the id of a project is given. */
@@ -26,6 +27,32 @@ const provider = {
   type: "string",
   description: "The default provider of the project, by its name in the provider file",
 } as const;
+
+const settings = {
+  "expires-at": {
+    type: "string",
+    description: "From when on nothing passes, as 2026-01-02T03:04:05Z, or none",
+  },
+  ...limitFlags,
+  "stream-usage": {
+    type: "string",
+    description:
+      "ask: OpenAI streams are asked for their usage where the client did not; as_sent: they are not",
+  },
+} as const;
+
+type SettingFlags = { readonly [Flag in keyof typeof settings]?: string | undefined };
+
+function settingsFrom(flags: SettingFlags): ProjectChange {
+  const expiresAt = flags["expires-at"];
+  return {
+    ...limitsFrom(flags),
+    ...given({
+      expires_at: expiresAt === "none" ? null : expiresAt,
+      stream_usage: flags["stream-usage"],
+    }),
+  };
+}
 
 const list = defineCommand({
   meta: { name: "list", description: "List projects by name. Example: llm-proxy manage project list --json" },
@@ -64,11 +91,15 @@ const create = defineCommand({
     name: { type: "string", required: true, description: "Name of the project, unique" },
     ...keyFlags,
     provider,
+    ...settings,
     ...connection,
   },
   async run({ args, data: io }) {
     const key = await readKey(args, io, "PROVIDER_API_KEY");
-    const wanted = given({ name: args.name, provider: args.provider, api_key: key });
+    const wanted = {
+      ...given({ name: args.name, provider: args.provider, api_key: key }),
+      ...settingsFrom(args),
+    };
     const row = await withClient(args, io, (client) => client.projects.create(wanted));
     show(io, args.json, row, () => printProject(io, row));
   },
@@ -85,19 +116,23 @@ const update = defineCommand({
     name: { type: "string", description: "New name" },
     ...keyFlags,
     provider,
+    ...settings,
     active: { type: "boolean", description: "Switch it on, or with --active=false off" },
     "revoke-tokens": { type: "boolean", description: "With --active=false: revoke its tokens for good" },
     ...connection,
   },
   async run({ args, data: io }) {
     const { name, provider: newProvider, active, "revoke-tokens": revokeTokens } = args;
-    const change = given({
-      name,
-      provider: newProvider,
-      api_key: await readKey(args, io),
-      is_active: active,
-      revoke_tokens: revokeTokens,
-    });
+    const change = {
+      ...given({
+        name,
+        provider: newProvider,
+        api_key: await readKey(args, io),
+        is_active: active,
+        revoke_tokens: revokeTokens,
+      }),
+      ...settingsFrom(args),
+    };
     await applyChange(args, io, change);
   },
 });
@@ -199,6 +234,10 @@ function printProject(io: CliIo, row: ProjectRow): void {
     ["Updated", minute(row.updated_at)],
     ["Provider", cell(row.provider)],
     ["Active", yesNo(row.is_active)],
+    ...(row.expires_at == null ? [] : [["Expires at", cell(row.expires_at)] as const]),
+    ...(row.stream_usage === "ask" ? [["Stream usage", "ask"] as const] : []),
+    ...(row.max_requests == null ? [] : [["Max requests", cell(row.max_requests)] as const]),
+    ...limitDetails(row),
     ...(row.tokens_revoked === undefined ? [] : [["Tokens revoked", String(row.tokens_revoked)] as const]),
   ]);
 }

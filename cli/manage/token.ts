@@ -3,12 +3,16 @@ import type { TokenRow } from "../client.ts";
 import { connection, withClient } from "../client-connect.ts";
 import { given, readCount } from "../flag-values.ts";
 import { type CliIo, printDetails, printTable, UsageError } from "../output.ts";
+import { limitDetails, limitFlags, limitsFrom } from "./limit-flags.ts";
 import { cell, minute, show, yesNo } from "./show.ts";
 
 const tokenId = { type: "positional", required: true, description: "Id of the token (UUID)" } as const;
-const maxRequests = { type: "string", description: "How many requests it may make; 0 is no limit" } as const;
 const ofProject = { type: "string", description: "Id of the project (UUID)" } as const;
 const durationMinutesDefault = 1440;
+const expiresAtFlag = {
+  type: "string",
+  description: "Instead: when it expires, as 2026-01-02T03:04:05Z",
+} as const;
 
 const create = defineCommand({
   meta: {
@@ -20,26 +24,16 @@ const create = defineCommand({
   args: {
     "project-id": { ...ofProject, required: true },
     duration: { type: "string", description: `Minutes that it lives (default ${durationMinutesDefault})` },
-    "expires-at": { type: "string", description: "Instead: when it expires, as 2026-01-02T03:04:05Z" },
-    "max-requests": maxRequests,
+    "expires-at": expiresAtFlag,
+    ...limitFlags,
     ...connection,
   },
   async run({ args, data: io }) {
-    const expiresAt = args["expires-at"];
-    if (expiresAt !== undefined && args.duration !== undefined) {
-      throw new UsageError("--duration and --expires-at exclude each other: give one");
-    }
-    const minutes =
-      expiresAt === undefined
-        ? (readCount("--duration", args.duration) ?? durationMinutesDefault)
-        : undefined;
+    const expiry = expiryFrom(args);
     const wanted = {
       project_id: args["project-id"],
-      ...given({
-        duration_minutes: minutes,
-        expires_at: expiresAt,
-        max_requests: readCount("--max-requests", args["max-requests"]),
-      }),
+      ...(Object.keys(expiry).length > 0 ? expiry : { duration_minutes: durationMinutesDefault }),
+      ...limitsFrom(args),
     };
     const row = await withClient(args, io, (client) => client.tokens.create(wanted));
     show(io, args.json, row, () => {
@@ -93,15 +87,14 @@ const update = defineCommand({
   args: {
     id: tokenId,
     active: { type: "boolean", description: "Let it work again, or with --active=false revoke it" },
-    "max-requests": maxRequests,
+    duration: { type: "string", description: "Minutes that it lives from now on" },
+    "expires-at": expiresAtFlag,
+    ...limitFlags,
     ...connection,
   },
   async run({ args, data: io }) {
     refuseText(args.id);
-    const change = given({
-      is_active: args.active,
-      max_requests: readCount("--max-requests", args["max-requests"]),
-    });
+    const change = { ...given({ is_active: args.active }), ...expiryFrom(args), ...limitsFrom(args) };
     const row = await withClient(args, io, (client) => client.tokens.update(args.id, change));
     show(io, args.json, row, () => printToken(io, row));
   },
@@ -148,6 +141,17 @@ export const token = defineCommand({
   subCommands: { create, list, show: showOne, update, revoke, "revoke-all": revokeAll },
 });
 
+/** When a token is to expire, as the API takes it; nothing where no flag says so. */
+function expiryFrom(flags: {
+  readonly duration?: string | undefined;
+  readonly "expires-at"?: string | undefined;
+}) {
+  const expiresAt = flags["expires-at"];
+  if (expiresAt !== undefined && flags.duration !== undefined)
+    throw new UsageError("--duration and --expires-at exclude each other: give one");
+  return given({ duration_minutes: readCount("--duration", flags.duration), expires_at: expiresAt });
+}
+
 /** A token's text must not get into an address, and so into logs. */
 function refuseText(id: string): void {
   if (id.startsWith("sk-")) {
@@ -182,6 +186,7 @@ function printToken(io: CliIo, row: TokenRow): void {
     ["Requests", requestsOf(row)],
     ["Expires at", cell(row.expires_at)],
     ["Last used", minute(row.last_used_at)],
+    ...limitDetails(row),
   ]);
 }
 

@@ -1,5 +1,6 @@
+import { type LimitFault, maxRequestsMax } from "../limit/wanted.ts";
 import type { ProjectReason } from "../project/reason.ts";
-import { durationMinutesMax, maxRequestsMax, type TokenReason } from "../token/service.ts";
+import { durationMinutesMax, type TokenReason } from "../token/service.ts";
 
 interface Wording {
   readonly status: number;
@@ -200,6 +201,10 @@ export function projectProblem(reason: ProjectReason): Problem {
       return invalid("no fields to update", "Give at least one field to change");
     case "revoke_needs_inactive":
       return invalid("revoke_tokens requires is_active=false", "Send both in one request");
+    case "expiry_in_the_past":
+      return invalid("expires_at has passed already", "Give a time to come, or null for never");
+    case "limit_invalid":
+      return limitProblem(reason);
   }
 }
 
@@ -217,7 +222,7 @@ export function tokenProblem(reason: TokenReason): Problem {
     case "token_expired":
       return { code: reason.code };
     case "no_fields_to_update":
-      return invalid("no fields to update", "Give is_active or max_requests");
+      return invalid("no fields to update", "Give at least one field to change");
     case "expiry_missing":
       return invalid(
         "project_id and duration_minutes are required",
@@ -230,7 +235,19 @@ export function tokenProblem(reason: TokenReason): Problem {
         "duration_minutes exceeds maximum allowed",
         `Give 1 to ${durationMinutesMax} minutes (365 days), or an expires_at within that time from now`,
       );
-    case "max_requests_out_of_range":
-      return invalid("max_requests must be >= 0", `Give 0 for no limit, or 1 to ${maxRequestsMax}`);
+    case "limit_invalid":
+      return limitProblem(reason);
   }
+}
+
+function limitProblem({ field, advice }: LimitFault): Problem {
+  const fault = { code: "validation_failed" as const, field };
+  // scripts match on it (contract 1.3)
+  if (field === "max_requests")
+    return {
+      ...fault,
+      error: "max_requests must be >= 0",
+      description: `Give 0 for no limit, or 1 to ${maxRequestsMax}`,
+    };
+  return { ...fault, error: `${field} is not valid`, description: advice };
 }

@@ -1,7 +1,11 @@
 import { Type } from "@sinclair/typebox";
+import { streamUsageChoices } from "../project/project.ts";
 import { projectNameMax } from "../project/service.ts";
+import { limitFields, limitsShown, words } from "./limit-schema.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery } from "./paging.ts";
+
+const streamUsageText = "`ask`: an OpenAI stream is asked for its usage where the client did not";
 
 /** A project as it is shown. */
 export const projectSchema = Type.Object({
@@ -20,11 +24,25 @@ export const projectSchema = Type.Object({
   is_active: Type.Boolean(),
   created_at: Type.String({ examples: ["2026-01-02T03:04:05.000Z"] }),
   updated_at: Type.String({ examples: ["2026-01-02T03:04:05.000Z"] }),
+  expires_at: Type.Union([Type.String(), Type.Null()], { description: "null: never" }),
+  request_count: Type.Integer({ description: "Requests that were forwarded to a provider" }),
+  ...limitsShown,
+  stream_usage: words(streamUsageChoices, streamUsageText),
   deactivated_at: Type.Optional(Type.String({ description: "Only where it is not active" })),
 });
 
 const nameField = Type.String({ maxLength: projectNameMax, description: "Unique; trimmed" });
 const providerField = Type.String({ maxLength: 255, description: "Name of a configured provider" });
+
+const settingFields = {
+  expires_at: Type.Optional(
+    Type.Union([Type.String(), Type.Null()], {
+      description: "RFC 3339; from then on nothing passes; null: never",
+    }),
+  ),
+  ...limitFields,
+  stream_usage: Type.Optional(words(streamUsageChoices, streamUsageText)),
+};
 
 /** Body of `POST`. */
 export const createBody = Type.Object(
@@ -36,6 +54,7 @@ export const createBody = Type.Object(
       }),
     ),
     provider: Type.Optional(providerField),
+    ...settingFields,
   },
   { additionalProperties: false, examples: [{ name: "team-a", api_key: "sk-proj-…", provider: "openai" }] },
 );
@@ -49,6 +68,7 @@ export const patchBody = Type.Object(
       Type.String({ description: "Replaces the first key of the default provider; empty leaves it" }),
     ),
     is_active: Type.Optional(Type.Boolean()),
+    ...settingFields,
     revoke_tokens: Type.Optional(Type.Boolean({ description: "Only together with is_active false" })),
   },
   { additionalProperties: false, examples: [{ is_active: false, revoke_tokens: true }] },

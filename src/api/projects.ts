@@ -1,6 +1,7 @@
 import type { Static } from "@sinclair/typebox";
 import type { ProjectView } from "../project/service.ts";
 import { Secret } from "../secret.ts";
+import { limitsToJson, toWanted } from "./limit-schema.ts";
 import { readOptionalPage } from "./paging.ts";
 import { type Problem, problemResponse, projectProblem, tokenProblem } from "./problem.ts";
 import {
@@ -12,7 +13,7 @@ import {
   type projectSchema,
 } from "./project-schema.ts";
 import { asObject, defined, isUuid, type RouteDeps, readFlag, routesOf } from "./route.ts";
-import { formatTime } from "./time.ts";
+import { formatOptionalTime, formatTime, readOptionalTime } from "./time.ts";
 
 /** The answer to a path that cannot name a project. */
 export const invalidProjectId: Problem = {
@@ -43,12 +44,17 @@ export function projectRoutes({ projects, tokens, callerOf, refuse }: RouteDeps)
     )
     .post(
       "/manage/projects",
-      async ({ body, request }) => {
+      async ({ body, request, route }) => {
+        const expiry = readOptionalTime("expires_at", body.expires_at);
+        if (!expiry.ok) return refuse({ request, route }, expiry.error);
         const wanted = {
           name: body.name,
+          ...toWanted(body),
           ...defined({
             provider: body.provider,
             apiKey: body.api_key === undefined ? undefined : new Secret(body.api_key),
+            expiresAtMs: expiry.value,
+            streamUsage: body.stream_usage,
           }),
         };
         const created = await projects.create(wanted, callerOf(request));
@@ -79,11 +85,16 @@ export function projectRoutes({ projects, tokens, callerOf, refuse }: RouteDeps)
       "/manage/projects/:id",
       async ({ params, body, request, route }) => {
         if (!isUuid(params.id)) return refuse({ request, route }, invalidProjectId);
+        const expiry = readOptionalTime("expires_at", body.expires_at);
+        if (!expiry.ok) return refuse({ request, route }, expiry.error);
         const change = defined({
+          ...toWanted(body),
           name: body.name,
           provider: body.provider,
           apiKey: body.api_key === undefined ? undefined : new Secret(body.api_key),
           isActive: body.is_active,
+          expiresAtMs: expiry.value,
+          streamUsage: body.stream_usage,
           revokeTokens: body.revoke_tokens,
         });
         const updated = await projects.update(params.id, change, callerOf(request));
@@ -142,6 +153,10 @@ function toJson({ project, keyHint, keys }: ProjectView): Static<typeof projectS
     api_key: keyHint,
     ...(keys.some((key) => key.status === "unreadable") && { key_status: "unreadable" as const }),
     is_active: project.isActive,
+    expires_at: formatOptionalTime(project.expiresAtMs),
+    request_count: project.requestCount,
+    ...limitsToJson(project.limits),
+    stream_usage: project.streamUsage,
     created_at: formatTime(project.createdAtMs),
     updated_at: formatTime(project.updatedAtMs),
     ...(project.deactivatedAtMs !== null && { deactivated_at: formatTime(project.deactivatedAtMs) }),

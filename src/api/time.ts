@@ -26,6 +26,14 @@ export function readTime(field: string, text: string): Result<number, Problem> {
   });
 }
 
+/** The same for what may be absent, or null. */
+export function readOptionalTime(
+  field: string,
+  text: string | null | undefined,
+): Result<number | null | undefined, Problem> {
+  return text === undefined || text === null ? ok(text) : readTime(field, text);
+}
+
 /** Whether there is such a day: `Date.parse` takes February 30 for March 2. */
 function isDay(text: string): boolean {
   return new Date(`${text}T00:00:00Z`).toISOString().startsWith(text);

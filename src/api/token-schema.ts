@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
-import { durationMinutesMax, maxRequestsMax } from "../token/service.ts";
+import { durationMinutesMax } from "../token/service.ts";
+import { limitFields, limitsShown } from "./limit-schema.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery } from "./paging.ts";
 
@@ -15,29 +16,29 @@ export const tokenSchema = Type.Object({
   is_active: Type.Boolean({ description: "false once it was revoked, or expired and cleaned up" }),
   deactivated_at: orNull(Type.String()),
   request_count: Type.Integer({ description: "Requests that were forwarded to a provider" }),
-  max_requests: orNull(Type.Integer({ description: "null: no limit" })),
   created_at: Type.String(),
   last_used_at: orNull(Type.String()),
   cache_hit_count: Type.Integer(),
+  ...limitsShown,
 });
 
-const maxRequestsField = Type.Optional(
-  orNull(Type.Integer({ description: `0 and null: no limit; at most ${maxRequestsMax}` })),
-);
+const expiryFields = {
+  duration_minutes: Type.Optional(
+    Type.Integer({ description: `From now on, 1 to ${durationMinutesMax}; either this or expires_at` }),
+  ),
+  expires_at: Type.Optional(Type.String({ description: "RFC 3339, at most 365 days ahead" })),
+};
 
 /** Body of `POST`. */
 export const createBody = Type.Object(
   {
     project_id: Type.String({ minLength: 1, description: "UUID of an active project" }),
-    duration_minutes: Type.Optional(
-      Type.Integer({ description: `1 to ${durationMinutesMax}; either this or expires_at` }),
-    ),
-    expires_at: Type.Optional(Type.String({ description: "RFC 3339, at most 365 days ahead" })),
-    max_requests: maxRequestsField,
+    ...expiryFields,
+    ...limitFields,
   },
   {
     additionalProperties: false,
-    examples: [{ project_id: "7b0f2a6e-…", duration_minutes: 60, max_requests: 100 }],
+    examples: [{ project_id: "7b0f2a6e-…", duration_minutes: 60, max_requests: 100, budget_usd: "5.00" }],
   },
 );
 
@@ -47,16 +48,17 @@ export const createdSchema = Type.Object({
   token: Type.String({ description: "Shown this once", examples: ["sk-wt-…"] }),
   project_id: Type.String(),
   expires_at: Type.String(),
-  max_requests: Type.Optional(Type.Integer({ description: "Absent: no limit" })),
+  ...Type.Partial(Type.Object(limitsShown), { description: "Absent: no limit" }).properties,
 });
 
 /** Body of `PATCH`. */
 export const patchBody = Type.Object(
   {
     is_active: Type.Optional(Type.Boolean({ description: "true is refused once the token has expired" })),
-    max_requests: maxRequestsField,
+    ...expiryFields,
+    ...limitFields,
   },
-  { additionalProperties: false, examples: [{ max_requests: 500 }] },
+  { additionalProperties: false, examples: [{ max_requests: 500, rpm: null }] },
 );
 
 /** Query of the list. */

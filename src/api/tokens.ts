@@ -1,6 +1,7 @@
 import type { Static } from "@sinclair/typebox";
 import { maskToken } from "../token/secret.ts";
 import type { Token } from "../token/token.ts";
+import { limitsToJson, toWanted } from "./limit-schema.ts";
 import { readOptionalPage } from "./paging.ts";
 import { problemResponse, tokenProblem } from "./problem.ts";
 import { asObject, defined, type RouteDeps, readFlag, routesOf } from "./route.ts";
@@ -28,8 +29,8 @@ export function tokenRoutes({ tokens, callerOf, refuse }: RouteDeps) {
           ...defined({
             durationMinutes: body.duration_minutes,
             expiresAtMs: expiry?.value,
-            maxRequests: body.max_requests,
           }),
+          ...toWanted(body),
         };
         const issued = await tokens.issue(wanted, callerOf(request));
         if (!issued.ok) return problemResponse(tokenProblem(issued.error));
@@ -39,7 +40,7 @@ export function tokenRoutes({ tokens, callerOf, refuse }: RouteDeps) {
           token: text,
           project_id: token.projectId,
           expires_at: formatTime(token.expiresAtMs),
-          ...(token.maxRequests !== null && { max_requests: token.maxRequests }),
+          ...onlySet(limitsToJson(token.limits)),
         };
         return Response.json(created, { status: 201 });
       },
@@ -81,8 +82,17 @@ export function tokenRoutes({ tokens, callerOf, refuse }: RouteDeps) {
     )
     .patch(
       "/manage/tokens/:id",
-      async ({ params, body, request }) => {
-        const change = defined({ isActive: body.is_active, maxRequests: body.max_requests });
+      async ({ params, body, request, route }) => {
+        const expiry = body.expires_at === undefined ? undefined : readTime("expires_at", body.expires_at);
+        if (expiry?.ok === false) return refuse({ request, route }, expiry.error);
+        const change = {
+          ...defined({
+            isActive: body.is_active,
+            durationMinutes: body.duration_minutes,
+            expiresAtMs: expiry?.value,
+          }),
+          ...toWanted(body),
+        };
         const updated = await tokens.update(params.id, change, callerOf(request));
         return updated.ok
           ? Response.json(toJson(updated.value))
@@ -119,9 +129,18 @@ function toJson(token: Token): Static<typeof tokenSchema> {
     is_active: token.isActive,
     deactivated_at: formatOptionalTime(token.deactivatedAtMs),
     request_count: token.requestCount,
-    max_requests: token.maxRequests,
     created_at: formatTime(token.createdAtMs),
     last_used_at: formatOptionalTime(token.lastUsedAtMs),
     cache_hit_count: token.cacheHitCount,
+    ...limitsToJson(token.limits),
+  };
+}
+
+/** Of a new token only the limits that it has are told. */
+function onlySet({ budget_period, unpriced, ...limits }: ReturnType<typeof limitsToJson>) {
+  const budget = limits.budget_usd === null ? {} : { budget_period, unpriced };
+  return {
+    ...defined(Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== null))),
+    ...budget,
   };
 }

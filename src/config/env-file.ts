@@ -27,7 +27,7 @@ export function parseEnvFile(file: string, text: string): EnvFile {
     const report = (name: string, message: string): void => {
       problems.push({ code: "invalid_syntax", file, line, name, message });
     };
-    const match = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$/.exec(raw);
+    const match = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$/s.exec(raw);
     const [, name = "", rest = ""] = match ?? [];
     const value = readValue(rest.trim());
     const first = seen.get(name);

@@ -1,3 +1,9 @@
+import type { Limits } from "../limit/limits.ts";
+
+/** Whether an OpenAI stream is asked for its usage where the client did not ask. */
+export const streamUsageChoices = ["as_sent", "ask"] as const;
+export type StreamUsage = (typeof streamUsageChoices)[number];
+
 /** A tenant: a name, a default provider, active or not. Projects are deactivated, never deleted. */
 export interface Project {
   /** UUID v4. */
@@ -9,6 +15,13 @@ export interface Project {
   readonly isActive: boolean;
   /** ms since the epoch; null while active. */
   readonly deactivatedAtMs: number | null;
+  /** From that moment on nothing is let through; null: never. */
+  readonly expiresAtMs: number | null;
+  /** They hold for all its tokens together. */
+  readonly limits: Limits;
+  /** Requests forwarded to a provider. */
+  readonly requestCount: number;
+  readonly streamUsage: StreamUsage;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }

@@ -1,3 +1,4 @@
+import type { LimitFault } from "../limit/wanted.ts";
 import type { Providers } from "../provider/provider.ts";
 
 /** Why a project or its keys could not be made or changed. api/problem.ts words each. */
@@ -16,7 +17,9 @@ export type ProjectReason =
   | { readonly code: "key_weight_out_of_range" }
   | { readonly code: "provider_unknown"; readonly provider: string; readonly known: readonly string[] }
   | { readonly code: "no_fields_to_update" }
-  | { readonly code: "revoke_needs_inactive" };
+  | { readonly code: "revoke_needs_inactive" }
+  | { readonly code: "expiry_in_the_past" }
+  | LimitFault;
 
 /** The reason that tells which names there are. */
 export function unknownProvider(providers: Providers, provider: string): ProjectReason {

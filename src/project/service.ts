@@ -1,9 +1,12 @@
 import type { AuditDetails, Caller } from "../audit/entry.ts";
+import { fieldNames } from "../audit/field-names.ts";
+import { noLimits } from "../limit/limits.ts";
+import { readLimits, type WantedLimits } from "../limit/wanted.ts";
 import type { Listed, Page } from "../page.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Secret } from "../secret.ts";
 import { createProjectKeys, type ProjectDeps, type ProjectKeys } from "./keys.ts";
-import type { Project } from "./project.ts";
+import type { Project, StreamUsage } from "./project.ts";
 import type { ProviderKeyView } from "./provider-key.ts";
 import { type ProjectReason, unknownProvider } from "./reason.ts";
 import type { ProjectFilter } from "./repository.ts";
@@ -16,14 +19,21 @@ export interface ProjectView {
   readonly keys: readonly ProviderKeyView[];
 }
 
-export interface NewProject {
+/** What may be set when a project is made, and later. */
+interface ProjectSettings extends WantedLimits {
+  /** null: never. */
+  readonly expiresAtMs?: number | null;
+  readonly streamUsage?: StreamUsage;
+}
+
+export interface NewProject extends ProjectSettings {
   readonly name: string;
   readonly provider?: string;
   /** Needed unless the provider is one without keys (`auth: none`). */
   readonly apiKey?: Secret;
 }
 
-export interface ProjectUpdate {
+export interface ProjectUpdate extends ProjectSettings {
   readonly name?: string;
   readonly provider?: string;
   /** Replaces the first key of the default provider; an empty text leaves it unchanged. */
@@ -72,6 +82,9 @@ export function createProjects(deps: ProjectDeps): Projects {
     const providerName = wanted.provider ?? deps.providers.defaultName;
     const provider = deps.providers.byName.get(providerName);
     if (provider === undefined) return refuse(unknownProvider(deps.providers, providerName));
+    const settings = readSettings(wanted, clock.now());
+    if (!settings.ok) return refuse(settings.error);
+    const { limits, expiresAtMs = null, streamUsage = "as_sent" } = settings.value;
     const hasKey = wanted.apiKey !== undefined && wanted.apiKey.reveal() !== "";
     if (!hasKey && provider.auth.scheme !== "none") return refuse({ code: "key_required" });
 
@@ -88,6 +101,10 @@ export function createProjects(deps: ProjectDeps): Projects {
       provider: providerName,
       isActive: true,
       deactivatedAtMs: null,
+      expiresAtMs,
+      limits: { ...noLimits, ...limits },
+      requestCount: 0,
+      streamUsage,
       createdAtMs: nowMs,
       updatedAtMs: nowMs,
     };
@@ -130,6 +147,8 @@ export function createProjects(deps: ProjectDeps): Projects {
       return fail({ code: "revoke_needs_inactive" as const });
     const name = change.name === undefined ? undefined : readName(change.name);
     if (name !== undefined && !name.ok) return name;
+    const settings = readSettings(change, clock.now());
+    if (!settings.ok) return settings;
     const provider = change.provider ?? project.provider;
     if (change.provider !== undefined && !deps.providers.byName.has(provider))
       return fail(unknownProvider(deps.providers, provider));
@@ -139,6 +158,7 @@ export function createProjects(deps: ProjectDeps): Projects {
     if (key !== undefined && !key.ok) return key;
     return ok({
       atMs: clock.now(),
+      ...settings.value,
       ...(name && { name: name.value }),
       ...(change.provider !== undefined && { provider }),
       ...(change.isActive !== undefined && { isActive: change.isActive }),
@@ -148,12 +168,13 @@ export function createProjects(deps: ProjectDeps): Projects {
   }
 
   async function update(id: string, change: ProjectUpdate, caller: Caller) {
-    const details: AuditDetails = { updated_fields: fieldsOf(change) };
+    const fields = fieldNames(change); // a key is named, never shown
+    const details: AuditDetails = { updated_fields: fields };
     const refuse = (reason: ProjectReason) => {
       audit.record("project.update", "failure", caller, { projectId: id, reason: reason.code, details });
       return fail(reason);
     };
-    if (fieldsOf(change).length === 0) return refuse({ code: "no_fields_to_update" });
+    if (fields.length === 0) return refuse({ code: "no_fields_to_update" });
     const before = await repository.find(id);
     if (before === undefined) return refuse({ code: "project_not_found" });
     const prepared = await prepare(before, change);
@@ -183,6 +204,19 @@ export function createProjects(deps: ProjectDeps): Projects {
   };
 }
 
+/** The settings that are given, as they are stored. */
+function readSettings({ expiresAtMs, streamUsage, ...wanted }: ProjectSettings, nowMs: number) {
+  const limits = readLimits(wanted);
+  if (!limits.ok) return limits;
+  if (expiresAtMs !== undefined && expiresAtMs !== null && expiresAtMs <= nowMs)
+    return fail({ code: "expiry_in_the_past" as const });
+  return ok({
+    limits: limits.value,
+    ...(expiresAtMs !== undefined && { expiresAtMs }),
+    ...(streamUsage !== undefined && { streamUsage }),
+  });
+}
+
 function readName(text: string): Result<string, ProjectReason> {
   const name = text.trim();
   if (name === "") return fail({ code: "name_required" });
@@ -192,16 +226,4 @@ function readName(text: string): Result<string, ProjectReason> {
 
 function firstHint(project: Project, keys: readonly ProviderKeyView[]): string {
   return keys.find((key) => key.provider === project.provider)?.hint ?? "";
-}
-
-/** Names as in the API; a key is named, never shown. An empty `api_key` changes nothing but is no error. */
-function fieldsOf(change: ProjectUpdate): string[] {
-  const names: [string, unknown][] = [
-    ["name", change.name],
-    ["provider", change.provider],
-    ["api_key", change.apiKey],
-    ["is_active", change.isActive],
-    ["revoke_tokens", change.revokeTokens],
-  ];
-  return names.filter(([, value]) => value !== undefined).map(([name]) => name);
 }

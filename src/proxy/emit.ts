@@ -108,7 +108,7 @@ export function createEmit(deps: EmitDeps): Emit {
       if (instead !== undefined) deps.metrics.fellBack(instead, record.provider);
       if (trace.grant !== undefined) {
         const wasForwarded = trace.hold?.isReleased() === false;
-        deps.usage.append(record, wasForwarded && trace.grant.token.maxRequests === null);
+        deps.usage.append(record, wasForwarded && trace.grant.token.limits.maxRequests === null);
       }
       if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);
       logEnd(deps.logger, trace, record);

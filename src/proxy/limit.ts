@@ -8,7 +8,7 @@ import type { Refusal } from "./refuse.ts";
 export function createLimit(deps: { readonly counter: RequestCounter; readonly clock: Clock }) {
   return async (permit: Permit): Promise<Result<Hold, Refusal>> => {
     const { token } = permit.grant;
-    if (token.maxRequests === null) return ok(holdOf(undefined, () => Promise.resolve()));
+    if (token.limits.maxRequests === null) return ok(holdOf(undefined, () => Promise.resolve()));
     const taken = await deps.counter.take(token.id, deps.clock.now());
     if (taken === "exhausted") return fail({ code: "rate_limit_exceeded" });
     return ok(holdOf(taken.remaining, () => deps.counter.refund(token.id)));

@@ -2,9 +2,12 @@ import { Database as Raw } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { sqliteMigrations } from "../../migrations/index.ts";
+import { aProject, aToken } from "../../test/harness/rows.ts";
 import { temporaryDirectory } from "../../test/harness/temporary-directory.ts";
 import { systemClock } from "../clock.ts";
+import { noLimits } from "../limit/limits.ts";
 import { migrate } from "./migrate.ts";
+import { createProjectRepository } from "./project-repository.ts";
 import { createSqlite } from "./sqlite.ts";
 import { createTokenRepository } from "./token-repository.ts";
 
@@ -38,23 +41,8 @@ async function outcome(child: ReturnType<typeof start>): Promise<string> {
 async function seededTokens(path: string, maxRequests: number | null): Promise<void> {
   const database = createSqlite({ path });
   await migrate(database, sqliteMigrations, systemClock);
-  await database.write([
-    { sql: "INSERT INTO projects VALUES ('p', 'p', 'openai', 1, NULL, 0, 0)", values: [] },
-  ]);
-  await createTokenRepository(database).insert({
-    id: "t",
-    projectId: "p",
-    hash: "0".repeat(64),
-    hint: "abcd",
-    expiresAtMs: 1,
-    isActive: true,
-    deactivatedAtMs: null,
-    maxRequests,
-    requestCount: 0,
-    cacheHitCount: 0,
-    createdAtMs: 0,
-    lastUsedAtMs: null,
-  });
+  await createProjectRepository(database).insert(aProject("p"), undefined);
+  await createTokenRepository(database).insert(aToken("t", { limits: { ...noLimits, maxRequests } }));
   await database.close();
 }
 

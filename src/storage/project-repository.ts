@@ -1,16 +1,20 @@
-import type { Project } from "../project/project.ts";
+import type { Project, StreamUsage } from "../project/project.ts";
 import type { ProviderKey } from "../project/provider-key.ts";
 import type { ProjectChange, ProjectFilter, ProjectRepository } from "../project/repository.ts";
 import { type Database, type Statement, UnexpectedChanges, UniqueViolation } from "./database.ts";
 import { replaceKeyCheck } from "./key-check.ts";
+import { type LimitRow, limitColumns, limitValues, setLimits, toLimits } from "./limit-columns.ts";
 import { bit, containing, slice, where } from "./where.ts";
 
-interface ProjectRow {
+interface ProjectRow extends LimitRow {
   id: string;
   name: string;
   provider: string;
   is_active: number;
   deactivated_at: number | null;
+  expires_at: number | null;
+  request_count: number;
+  stream_usage: StreamUsage;
   created_at: number;
   updated_at: number;
 }
@@ -26,7 +30,20 @@ interface KeyRow {
   created_at: number;
 }
 
-const projectColumns = "id, name, provider, is_active, deactivated_at, created_at, updated_at";
+const projectColumnNames = [
+  "id",
+  "name",
+  "provider",
+  "is_active",
+  "deactivated_at",
+  "expires_at",
+  "request_count",
+  "stream_usage",
+  "created_at",
+  "updated_at",
+  ...limitColumns,
+];
+const projectColumns = projectColumnNames.join(", ");
 const keyColumns = "id, project_id, provider, name, weight, sealed, hint, created_at";
 const insertKeySql = `INSERT INTO provider_keys (${keyColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
 /** Projects whose keys are read by one statement. */
@@ -135,24 +152,50 @@ async function insertedOrTaken(
 }
 
 function insertProject(project: Project): Statement {
-  const { id, name, provider, isActive, deactivatedAtMs, createdAtMs, updatedAtMs } = project;
   return {
-    sql: `INSERT INTO projects (${projectColumns}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    values: [id, name, provider, isActive ? 1 : 0, deactivatedAtMs, createdAtMs, updatedAtMs],
+    sql: `INSERT INTO projects (${projectColumns}) VALUES (${projectColumnNames.map(() => "?").join(", ")})`,
+    values: [
+      project.id,
+      project.name,
+      project.provider,
+      project.isActive ? 1 : 0,
+      project.deactivatedAtMs,
+      project.expiresAtMs,
+      project.requestCount,
+      project.streamUsage,
+      project.createdAtMs,
+      project.updatedAtMs,
+      ...limitValues(project.limits),
+    ],
   };
 }
 
 /** First the project, then its tokens, then its key; where the project is missing none of them changes a row. */
 function updateStatements(id: string, change: ProjectChange): Statement[] {
-  const { name = null, provider = null, key, atMs } = change;
+  const { name = null, provider = null, streamUsage = null, expiresAtMs, key, atMs } = change;
+  const set = setLimits(change.limits ?? {});
+  const setsExpiry = bit(expiresAtMs !== undefined) ?? 0;
   const isActive = bit(change.isActive) ?? null;
   const statements: Statement[] = [
     {
       sql: `UPDATE projects SET name = COALESCE(?, name), provider = COALESCE(?, provider), updated_at = ?,
               deactivated_at = CASE ? WHEN 1 THEN NULL WHEN 0 THEN COALESCE(deactivated_at, ?) ELSE deactivated_at END,
-              is_active = COALESCE(?, is_active)
+              is_active = COALESCE(?, is_active), stream_usage = COALESCE(?, stream_usage),
+              expires_at = CASE ? WHEN 1 THEN ? ELSE expires_at END${set.sql}
             WHERE id = ?`,
-      values: [name, provider, atMs, isActive, atMs, isActive, id],
+      values: [
+        name,
+        provider,
+        atMs,
+        isActive,
+        atMs,
+        isActive,
+        streamUsage,
+        setsExpiry,
+        expiresAtMs ?? null,
+        ...set.values,
+        id,
+      ],
     },
     {
       sql: `UPDATE tokens SET is_active = 0, deactivated_at = ? WHERE project_id = ? AND is_active = 1 AND ? = 1`,
@@ -198,6 +241,10 @@ function toProject(row: ProjectRow): Project {
     provider: row.provider,
     isActive: row.is_active === 1,
     deactivatedAtMs: row.deactivated_at,
+    expiresAtMs: row.expires_at,
+    limits: toLimits(row),
+    requestCount: row.request_count,
+    streamUsage: row.stream_usage,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
   };

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { aProject, aToken } from "../../test/harness/rows.ts";
 import { openStore } from "../../test/harness/store.ts";
+import { noLimits } from "../limit/limits.ts";
 import type { Token } from "../token/token.ts";
 import { createProjectRepository } from "./project-repository.ts";
 import { createRequestCounter, createTokenRepository } from "./token-repository.ts";
@@ -18,7 +19,16 @@ test("a token comes back as it was stored, by id and by hash", async () => {
     expiresAtMs: 1_900_000_000_123,
     isActive: false,
     deactivatedAtMs: 4,
-    maxRequests: Number.MAX_SAFE_INTEGER,
+    limits: {
+      maxRequests: Number.MAX_SAFE_INTEGER,
+      rpm: 1,
+      tpm: 2,
+      maxConcurrency: 3,
+      allowedModels: ["a", "b*"],
+      budgetNanoUsd: 2n ** 60n,
+      budgetPeriod: "month",
+      unpriced: "allow",
+    },
     requestCount: 9_007_199_254_740_990,
     cacheHitCount: 2,
     lastUsedAtMs: 3,
@@ -53,14 +63,24 @@ test("the list is newest first, filtered and cut into pages", async () => {
 });
 
 test("a change touches what it names, never the counters", async () => {
-  const before = aToken("a", { requestCount: 7, maxRequests: 9 });
+  const limits = { ...noLimits, maxRequests: 9, rpm: 5 };
+  const before = aToken("a", { requestCount: 7, limits });
   const { tokens } = await repository(before);
   expect(await tokens.update("a", { isActive: false, atMs: 5 })).toBe(true);
   expect(await tokens.find("a")).toEqual({ ...before, isActive: false, deactivatedAtMs: 5 });
-  await tokens.update("a", { isActive: false, maxRequests: 20, atMs: 6 });
-  expect(await tokens.find("a")).toEqual({ ...before, isActive: false, deactivatedAtMs: 5, maxRequests: 20 });
-  await tokens.update("a", { isActive: true, maxRequests: null, atMs: 7 });
-  expect(await tokens.find("a")).toEqual({ ...before, maxRequests: null });
+  await tokens.update("a", { isActive: false, limits: { maxRequests: 20 }, atMs: 6 });
+  expect(await tokens.find("a")).toEqual({
+    ...before,
+    isActive: false,
+    deactivatedAtMs: 5,
+    limits: { ...limits, maxRequests: 20 },
+  });
+  await tokens.update("a", { isActive: true, expiresAtMs: 99, limits: { maxRequests: null }, atMs: 7 });
+  expect(await tokens.find("a")).toEqual({
+    ...before,
+    expiresAtMs: 99,
+    limits: { ...limits, maxRequests: null },
+  });
   expect(await tokens.update("gone", { isActive: true, atMs: 7 })).toBe(false);
 });
 
@@ -85,7 +105,7 @@ test("a token is expired at the very moment it names", async () => {
 });
 
 test("requests are granted up to the limit and not one more, however many ask at once", async () => {
-  const { tokens, counter } = await repository(aToken("a", { maxRequests: 3 }));
+  const { tokens, counter } = await repository(aToken("a", { limits: { ...noLimits, maxRequests: 3 } }));
   const answers = await Promise.all(Array.from({ length: 9 }, (_, index) => counter.take("a", index)));
   expect(answers.filter((answer) => answer !== "exhausted").map(({ remaining }) => remaining)).toEqual([
     2, 1, 0,
@@ -94,7 +114,7 @@ test("requests are granted up to the limit and not one more, however many ask at
 });
 
 test("a refund makes room again, but never below nothing", async () => {
-  const { tokens, counter } = await repository(aToken("a", { maxRequests: 1 }));
+  const { tokens, counter } = await repository(aToken("a", { limits: { ...noLimits, maxRequests: 1 } }));
   await counter.take("a", 1);
   await counter.refund("a");
   expect(await counter.take("a", 1)).toEqual({ remaining: 0 });
@@ -103,9 +123,11 @@ test("a refund makes room again, but never below nothing", async () => {
 });
 
 test("a limit below what was used refuses, one that was lifted does not, and an unknown token is refused", async () => {
-  const { tokens, counter } = await repository(aToken("a", { maxRequests: 2, requestCount: 5 }));
+  const { tokens, counter } = await repository(
+    aToken("a", { limits: { ...noLimits, maxRequests: 2 }, requestCount: 5 }),
+  );
   expect(await counter.take("a", 1)).toBe("exhausted");
-  await tokens.update("a", { maxRequests: null, atMs: 1 });
+  await tokens.update("a", { limits: { maxRequests: null }, atMs: 1 });
   expect(await counter.take("a", 1)).not.toBe("exhausted");
   expect(await counter.take("gone", 1)).toBe("exhausted");
 });

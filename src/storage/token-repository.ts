@@ -2,9 +2,10 @@ import type { RequestCounter } from "../limit/counters.ts";
 import type { TokenFilter, TokenRepository } from "../token/repository.ts";
 import type { Token } from "../token/token.ts";
 import type { Database } from "./database.ts";
+import { type LimitRow, limitColumns, limitValues, setLimits, toLimits } from "./limit-columns.ts";
 import { bit, slice, where } from "./where.ts";
 
-interface TokenRow {
+interface TokenRow extends LimitRow {
   id: string;
   project_id: string;
   hash: string;
@@ -12,15 +13,27 @@ interface TokenRow {
   expires_at: number;
   is_active: number;
   deactivated_at: number | null;
-  max_requests: number | null;
   request_count: number;
   cache_hit_count: number;
   created_at: number;
   last_used_at: number | null;
 }
 
-const columns = `id, project_id, hash, hint, expires_at, is_active, deactivated_at, max_requests, request_count,
-  cache_hit_count, created_at, last_used_at`;
+const columnNames = [
+  "id",
+  "project_id",
+  "hash",
+  "hint",
+  "expires_at",
+  "is_active",
+  "deactivated_at",
+  "request_count",
+  "cache_hit_count",
+  "created_at",
+  "last_used_at",
+  ...limitColumns,
+];
+const columns = columnNames.join(", ");
 
 /** Tokens in the database. */
 export function createTokenRepository(database: Database): TokenRepository {
@@ -28,7 +41,7 @@ export function createTokenRepository(database: Database): TokenRepository {
     async insert(token) {
       await database.write([
         {
-          sql: `INSERT INTO tokens (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          sql: `INSERT INTO tokens (${columns}) VALUES (${columnNames.map(() => "?").join(", ")})`,
           values: [
             token.id,
             token.projectId,
@@ -37,11 +50,11 @@ export function createTokenRepository(database: Database): TokenRepository {
             token.expiresAtMs,
             token.isActive ? 1 : 0,
             token.deactivatedAtMs,
-            token.maxRequests,
             token.requestCount,
             token.cacheHitCount,
             token.createdAtMs,
             token.lastUsedAtMs,
+            ...limitValues(token.limits),
           ],
         },
       ]);
@@ -71,16 +84,17 @@ export function createTokenRepository(database: Database): TokenRepository {
       return row && toToken(row);
     },
 
-    async update(id, { isActive, maxRequests, atMs }) {
+    async update(id, { isActive, expiresAtMs = null, limits, atMs }) {
       const active = bit(isActive) ?? null;
+      const set = setLimits(limits ?? {});
       const [updated] = await database.write([
         {
           sql: `UPDATE tokens SET
                   deactivated_at = CASE ? WHEN 1 THEN NULL WHEN 0 THEN COALESCE(deactivated_at, ?) ELSE deactivated_at END,
                   is_active = COALESCE(?, is_active),
-                  max_requests = CASE ? WHEN 1 THEN ? ELSE max_requests END
+                  expires_at = COALESCE(?, expires_at)${set.sql}
                 WHERE id = ?`,
-          values: [active, atMs, active, maxRequests === undefined ? 0 : 1, maxRequests ?? null, id],
+          values: [active, atMs, active, expiresAtMs, ...set.values, id],
         },
       ]);
       return updated === 1;
@@ -155,10 +169,10 @@ function toToken(row: TokenRow): Token {
     expiresAtMs: row.expires_at,
     isActive: row.is_active === 1,
     deactivatedAtMs: row.deactivated_at,
-    maxRequests: row.max_requests,
     requestCount: row.request_count,
     cacheHitCount: row.cache_hit_count,
     createdAtMs: row.created_at,
     lastUsedAtMs: row.last_used_at,
+    limits: toLimits(row),
   };
 }

@@ -1,3 +1,4 @@
+import type { Limits } from "../limit/limits.ts";
 import type { Listed, Page } from "../page.ts";
 import type { Token } from "./token.ts";
 
@@ -9,7 +10,8 @@ export interface TokenFilter {
 /** What to change; what is absent stays, and counters are never touched. */
 export interface TokenChange {
   readonly isActive?: boolean;
-  readonly maxRequests?: number | null;
+  readonly expiresAtMs?: number;
+  readonly limits?: Partial<Limits>;
   readonly atMs: number;
 }
 

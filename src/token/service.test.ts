@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { aProject } from "../../test/harness/rows.ts";
 import { caller, openStore } from "../../test/harness/store.ts";
+import { maxRequestsMax } from "../limit/wanted.ts";
 import { createProjectRepository } from "../storage/project-repository.ts";
 import { createTokenRepository } from "../storage/token-repository.ts";
 import { hashToken, isTokenText } from "./secret.ts";
-import { createTokens, durationMinutesMax, maxRequestsMax, type NewToken } from "./service.ts";
+import { createTokens, durationMinutesMax, type NewToken } from "./service.ts";
 
 const minuteMs = 60_000;
 
@@ -12,16 +14,8 @@ async function setUp() {
   const projects = createProjectRepository(store.database);
   const repository = createTokenRepository(store.database);
   const changed: string[] = [];
-  const at = store.clock.now();
-  const project = (id: string, isActive: boolean) => ({
-    id,
-    name: id,
-    provider: "openai",
-    isActive,
-    deactivatedAtMs: isActive ? null : at,
-    createdAtMs: at,
-    updatedAtMs: at,
-  });
+  const project = (id: string, isActive: boolean) =>
+    aProject(id, { isActive, deactivatedAtMs: isActive ? null : store.clock.now() });
   await projects.insert(project("p1", true), undefined);
   await projects.insert(project("p-off", false), undefined);
   const tokens = createTokens({
@@ -66,14 +60,14 @@ describe("issuing a token", () => {
     ["both kinds of expiry", { expiresAtMs: Date.UTC(2030, 0, 2) }, "expiry_ambiguous"],
     ["an unknown project", { projectId: "p-none" }, "project_not_found"],
     ["an inactive project", { projectId: "p-off" }, "project_inactive"],
-    ["a negative limit", { maxRequests: -1 }, "max_requests_out_of_range"],
-    ["half a request", { maxRequests: 0.5 }, "max_requests_out_of_range"],
-    ["a limit past 31 bits", { maxRequests: maxRequestsMax + 1 }, "max_requests_out_of_range"],
+    ["a negative limit", { maxRequests: -1 }, "limit_invalid"],
+    ["half a request", { maxRequests: 0.5 }, "limit_invalid"],
+    ["a limit past 31 bits", { maxRequests: maxRequestsMax + 1 }, "limit_invalid"],
   ];
   test.each(refused)("with %s is refused, stored nowhere and audited", async (_, wanted, code) => {
     const { tokens, repository, audited } = await setUp();
     const issued = await tokens.issue({ projectId: "p1", durationMinutes: 60, ...wanted }, caller);
-    expect(issued).toEqual({ ok: false, error: { code } } as never);
+    expect(issued).toMatchObject({ ok: false, error: { code } });
     expect((await repository.list({}, undefined)).total).toBe(0);
     expect(await audited()).toEqual([`token.create failure ${code}`]);
   });
@@ -87,7 +81,7 @@ describe("issuing a token", () => {
   test("without a limit is what 0, null and nothing mean", async () => {
     const { issue } = await setUp();
     for (const maxRequests of [0, null, undefined])
-      expect((await issue({ maxRequests: maxRequests as null })).token.maxRequests).toBeNull();
+      expect((await issue({ maxRequests: maxRequests as null })).token.limits.maxRequests).toBeNull();
   });
 });
 
@@ -96,7 +90,9 @@ describe("changing a token", () => {
     const { tokens, issue, changed } = await setUp();
     const { token } = await issue();
     const updated = await tokens.update(token.id, { maxRequests: 7, isActive: false }, caller);
-    expect(updated).toMatchObject({ value: { maxRequests: 7, isActive: false, requestCount: 0 } });
+    expect(updated).toMatchObject({
+      value: { limits: { maxRequests: 7 }, isActive: false, requestCount: 0 },
+    });
     expect(changed).toEqual([`token ${token.id}`]);
   });
 
@@ -110,7 +106,7 @@ describe("changing a token", () => {
       error: { code: "token_not_found" },
     });
     expect(await tokens.update(token.id, { maxRequests: -1 }, caller)).toMatchObject({
-      error: { code: "max_requests_out_of_range" },
+      error: { code: "limit_invalid" },
     });
   });
 

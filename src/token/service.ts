@@ -1,6 +1,9 @@
 import type { Caller } from "../audit/entry.ts";
+import { fieldNames } from "../audit/field-names.ts";
 import type { Audit } from "../audit/service.ts";
 import type { Clock } from "../clock.ts";
+import { noLimits } from "../limit/limits.ts";
+import { type LimitFault, readLimits, type WantedLimits } from "../limit/wanted.ts";
 import type { Listed, Page } from "../page.ts";
 import type { GrantChanges } from "../project/grant-changes.ts";
 import type { ProjectRepository } from "../project/repository.ts";
@@ -10,7 +13,6 @@ import { hashToken, makeTokenText, tokenHint } from "./secret.ts";
 import type { Token } from "./token.ts";
 
 export const durationMinutesMax = 525_600;
-export const maxRequestsMax = 2_147_483_647;
 const minuteMs = 60_000;
 
 export type TokenReason =
@@ -22,21 +24,20 @@ export type TokenReason =
   | { readonly code: "expiry_missing" }
   | { readonly code: "expiry_ambiguous" }
   | { readonly code: "duration_out_of_range" }
-  | { readonly code: "max_requests_out_of_range" };
+  | LimitFault;
 
-export interface NewToken {
+export interface NewToken extends WantedLimits {
   readonly projectId: string;
   /** Whole minutes, 1 to 525,600. Either this or `expiresAtMs`. */
   readonly durationMinutes?: number;
   readonly expiresAtMs?: number;
-  /** null, 0 and absent: no limit. */
-  readonly maxRequests?: number | null;
 }
 
-export interface TokenUpdate {
+export interface TokenUpdate extends WantedLimits {
   readonly isActive?: boolean;
-  /** null and 0: no limit. */
-  readonly maxRequests?: number | null;
+  /** Either this, counted from now, or `expiresAtMs`. */
+  readonly durationMinutes?: number;
+  readonly expiresAtMs?: number;
 }
 
 export interface RevokedAll {
@@ -83,8 +84,8 @@ export function createTokens(deps: TokenDeps): Tokens {
     const nowMs = clock.now();
     const expiry = readExpiry(wanted, nowMs);
     if (!expiry.ok) return refuse(expiry.error);
-    const maxRequests = readMaxRequests(wanted.maxRequests);
-    if (!maxRequests.ok) return refuse(maxRequests.error);
+    const limits = readLimits(wanted);
+    if (!limits.ok) return refuse(limits.error);
     const project = await deps.projects.find(wanted.projectId);
     if (project === undefined) return refuse({ code: "project_not_found" });
     if (!project.isActive) return refuse({ code: "project_inactive" });
@@ -98,7 +99,7 @@ export function createTokens(deps: TokenDeps): Tokens {
       expiresAtMs: expiry.value,
       isActive: true,
       deactivatedAtMs: null,
-      maxRequests: maxRequests.value,
+      limits: { ...noLimits, ...limits.value },
       requestCount: 0,
       cacheHitCount: 0,
       createdAtMs: nowMs,
@@ -111,7 +112,7 @@ export function createTokens(deps: TokenDeps): Tokens {
       details: {
         duration_minutes: Math.round((token.expiresAtMs - nowMs) / minuteMs),
         expires_at: new Date(token.expiresAtMs).toISOString(),
-        max_requests: token.maxRequests ?? "unlimited",
+        max_requests: token.limits.maxRequests ?? "unlimited",
       },
     });
     return ok({ token, text });
@@ -148,20 +149,25 @@ export function createTokens(deps: TokenDeps): Tokens {
       return fail(reason);
     };
     const { isActive } = change;
-    const changesMax = change.maxRequests !== undefined;
-    if (isActive === undefined && !changesMax) return refuse({ code: "no_fields_to_update" });
-    const maxRequests = readMaxRequests(change.maxRequests);
-    if (!maxRequests.ok) return refuse(maxRequests.error);
+    const fields = fieldNames(change);
+    if (fields.length === 0) return refuse({ code: "no_fields_to_update" });
+    const limits = readLimits(change);
+    if (!limits.ok) return refuse(limits.error);
+    const nowMs = clock.now();
+    const changesExpiry = change.durationMinutes !== undefined || change.expiresAtMs !== undefined;
+    const expiry = changesExpiry ? readExpiry(change, nowMs) : undefined;
+    if (expiry?.ok === false) return refuse(expiry.error);
     const before = await repository.find(id);
     if (before === undefined) return refuse({ code: "token_not_found" });
-    if (isActive === true && !before.isActive && before.expiresAtMs <= clock.now())
+    if (isActive === true && !before.isActive && (expiry?.value ?? before.expiresAtMs) <= nowMs)
       return refuse({ code: "token_expired" });
 
     await deps.settleCounts(); // a new max_requests counts what was used before it
     await repository.update(id, {
-      atMs: clock.now(),
-      ...(isActive === undefined ? {} : { isActive }),
-      ...(changesMax ? { maxRequests: maxRequests.value } : {}),
+      atMs: nowMs,
+      limits: limits.value,
+      ...(isActive !== undefined && { isActive }),
+      ...(expiry && { expiresAtMs: expiry.value }),
     });
     deps.changes.tokenChanged(id);
     const after = await repository.find(id);
@@ -171,7 +177,10 @@ export function createTokens(deps: TokenDeps): Tokens {
       tokenId: id,
       details: {
         ...(isActive === undefined ? {} : { updated_is_active: isActive }),
-        ...(changesMax ? { updated_max_requests: maxRequests.value ?? "unlimited" } : {}),
+        ...(limits.value.maxRequests !== undefined && {
+          updated_max_requests: limits.value.maxRequests ?? "unlimited",
+        }),
+        updated_fields: fields,
       },
     });
     return ok(after);
@@ -217,7 +226,10 @@ export function createTokens(deps: TokenDeps): Tokens {
 }
 
 /** The moment of expiry: at least a moment from now, at most 365 days. */
-function readExpiry(wanted: NewToken, nowMs: number): Result<number, TokenReason> {
+function readExpiry(
+  wanted: Pick<NewToken, "durationMinutes" | "expiresAtMs">,
+  nowMs: number,
+): Result<number, TokenReason> {
   const { durationMinutes, expiresAtMs } = wanted;
   if (durationMinutes !== undefined && expiresAtMs !== undefined) return fail({ code: "expiry_ambiguous" });
   if (durationMinutes !== undefined) {
@@ -228,10 +240,4 @@ function readExpiry(wanted: NewToken, nowMs: number): Result<number, TokenReason
   if (expiresAtMs === undefined) return fail({ code: "expiry_missing" });
   const isInRange = expiresAtMs > nowMs && expiresAtMs <= nowMs + durationMinutesMax * minuteMs;
   return isInRange ? ok(expiresAtMs) : fail({ code: "duration_out_of_range" });
-}
-
-function readMaxRequests(wanted: number | null | undefined): Result<number | null, TokenReason> {
-  if (wanted === undefined || wanted === null || wanted === 0) return ok(null);
-  const isInRange = Number.isInteger(wanted) && wanted >= 1 && wanted <= maxRequestsMax;
-  return isInRange ? ok(wanted) : fail({ code: "max_requests_out_of_range" });
 }

@@ -1,3 +1,5 @@
+import type { Limits } from "../limit/limits.ts";
+
 /** A withering token of a project. Its text exists only in the answer that made it; here is its hash. */
 export interface Token {
   /** UUID v4. */
@@ -11,8 +13,7 @@ export interface Token {
   readonly expiresAtMs: number;
   readonly isActive: boolean;
   readonly deactivatedAtMs: number | null;
-  /** null: no limit. Else >= 1. */
-  readonly maxRequests: number | null;
+  readonly limits: Limits;
   /** Requests forwarded to a provider. */
   readonly requestCount: number;
   readonly cacheHitCount: number;

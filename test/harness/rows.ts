@@ -1,4 +1,5 @@
 import type { AuditEntry } from "../../src/audit/entry.ts";
+import { noLimits } from "../../src/limit/limits.ts";
 import type { Project } from "../../src/project/project.ts";
 import type { ProviderKey } from "../../src/project/provider-key.ts";
 import type { Token } from "../../src/token/token.ts";
@@ -12,6 +13,10 @@ export function aProject(id: string, changes: Partial<Project> = {}): Project {
     provider: "openai",
     isActive: true,
     deactivatedAtMs: null,
+    expiresAtMs: null,
+    limits: noLimits,
+    requestCount: 0,
+    streamUsage: "as_sent",
     createdAtMs: 1,
     updatedAtMs: 1,
     ...changes,
@@ -43,7 +48,7 @@ export function aToken(id: string, changes: Partial<Token> = {}): Token {
     expiresAtMs: 1_000,
     isActive: true,
     deactivatedAtMs: null,
-    maxRequests: null,
+    limits: noLimits,
     requestCount: 0,
     cacheHitCount: 0,
     createdAtMs: 1,
