@@ -11,7 +11,7 @@ import { createArrive } from "./proxy/arrive.ts";
 import { createAuthenticate } from "./proxy/authenticate.ts";
 import { createAuthorise, createCheckPolicy } from "./proxy/authorise.ts";
 import { createReadBody } from "./proxy/body.ts";
-import { createBreaker } from "./proxy/breaker.ts";
+import { type CircuitState, createBreaker } from "./proxy/breaker.ts";
 import { createCors } from "./proxy/cors.ts";
 import { createEmit } from "./proxy/emit.ts";
 import { createFindFallback } from "./proxy/fallback.ts";
@@ -35,8 +35,14 @@ interface DataPlaneDeps {
   readonly metrics: Metrics;
 }
 
+interface Composed {
+  readonly pipeline: DataPlane;
+  /** How the circuits of the providers' hosts stand. */
+  readonly circuits: () => readonly CircuitState[];
+}
+
 /** Puts the steps of the data plane together. */
-export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: DataPlaneDeps): DataPlane {
+export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: DataPlaneDeps): Composed {
   const { config, providers } = loaded;
   const cors = createCors({
     allowedOrigins: config.corsAllowedOrigins,
@@ -74,7 +80,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });
     },
   };
-  return createPipeline({
+  const pipeline = createPipeline({
     arrive: createArrive({ clock: systemClock, newId: newRequestId, clientIp }),
     accept,
     authenticate: createAuthenticate({ grants, clock: systemClock }),
@@ -110,6 +116,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     enter: createGate(config.maxConcurrentRequests),
     timingHeaders: config.timingHeaders,
   });
+  return { pipeline, circuits: breaker.states };
 }
 
 function providerOf({ providers: { byName, defaultName } }: Loaded, path: string): Provider {

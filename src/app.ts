@@ -157,10 +157,11 @@ function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
     // Without one, nobody knows it: only `manage` in this process gets in.
     managementToken: config.managementToken ?? new Secret(randomBytes(32).toString("hex")),
   });
+  const { pipeline } = composeDataPlane({ loaded, stores, clientIp, logger, metrics });
   return createServer({
     ...common,
     api,
-    pipeline: composeDataPlane({ loaded, stores, clientIp, logger, metrics }),
+    pipeline,
     metricsPath: config.metricsPath,
     isMetricsEnabled: config.enableMetrics,
     metricsToken: config.metricsToken,

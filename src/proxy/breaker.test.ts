@@ -59,6 +59,21 @@ describe("a circuit", () => {
     calls(...bad(5));
     expect(call("good", "b")).toBeUndefined();
   });
+  test("tells how it stands", () => {
+    const { calls, breaker, call, clock, leave } = setUp();
+    expect(breaker.states()).toEqual([]);
+    calls(...good(1), ...bad(4));
+    call("good", "b");
+    const b = { origin: "b", state: "closed" as const, failures: 0, retryAfterMs: 0 };
+    expect(breaker.states()).toEqual([{ origin: "a", state: "closed", failures: 4, retryAfterMs: 0 }, b]);
+    call("bad");
+    clock.advance(10_000);
+    expect(breaker.states()[0]).toEqual({ origin: "a", state: "open", failures: 5, retryAfterMs: 20_000 });
+    clock.advance(20_000);
+    expect(breaker.states()[0]).toEqual({ origin: "a", state: "half_open", failures: 0, retryAfterMs: 0 });
+    leave().tell("good");
+    expect(breaker.states()[0]?.state).toBe("closed");
+  });
   test("never opens where the least number of failures is 0", () => {
     const { calls, call } = setUp(0);
     calls(...bad(100));

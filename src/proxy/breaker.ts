@@ -19,6 +19,19 @@ export interface Leave {
 export interface Breaker {
   /** Leave to go on; else for how many ms more the circuit is open. */
   ask(origin: string): Result<Leave, number>;
+  /** The circuit of each host that was asked for so far. */
+  states(): readonly CircuitState[];
+}
+
+/** A host's circuit at one moment. */
+export interface CircuitState {
+  readonly origin: string;
+  /** Half-open: the next request, or the one that is on its way, tries whether the host serves again. */
+  readonly state: "closed" | "open" | "half_open";
+  /** Of the last 30 s; tries of a circuit that is open do not count. */
+  readonly failures: number;
+  /** Until one request may try; 0 where it need not wait. */
+  readonly retryAfterMs: number;
 }
 
 interface BreakerDeps {
@@ -71,11 +84,15 @@ export function createBreaker({ clock, failuresMin, cooldownMs, onChange }: Brea
     if (isFailure) slot.failures++;
   }
 
-  function hasFailed({ slots }: Circuit): boolean {
+  function recent({ slots }: Circuit): Pick<Slot, "calls" | "failures"> {
     const since = Math.floor(clock.monotonic() / 1000) - windowSeconds;
-    const recent = slots.filter(({ second }) => second > since);
-    const failures = recent.reduce((sum, slot) => sum + slot.failures, 0);
-    const calls = recent.reduce((sum, slot) => sum + slot.calls, 0);
+    const within = slots.filter(({ second }) => second > since);
+    const sum = (what: "calls" | "failures") => within.reduce((total, slot) => total + slot[what], 0);
+    return { calls: sum("calls"), failures: sum("failures") };
+  }
+
+  function hasFailed(circuit: Circuit): boolean {
+    const { calls, failures } = recent(circuit);
     return failures >= failuresMin && failures >= calls * failureRateMin;
   }
 
@@ -110,7 +127,16 @@ export function createBreaker({ clock, failuresMin, cooldownMs, onChange }: Brea
     },
   });
 
+  function stateOf(origin: string, circuit: Circuit): CircuitState {
+    const { openUntilMs } = circuit;
+    const { failures } = recent(circuit);
+    if (openUntilMs === undefined) return { origin, state: "closed", failures, retryAfterMs: 0 };
+    const retryAfterMs = Math.max(0, openUntilMs - clock.monotonic());
+    return { origin, state: retryAfterMs > 0 ? "open" : "half_open", failures, retryAfterMs };
+  }
+
   return {
+    states: () => [...circuits].map(([origin, circuit]) => stateOf(origin, circuit)),
     ask(origin) {
       if (failuresMin === 0) return ok(unwatched);
       const circuit = circuitOf(origin);

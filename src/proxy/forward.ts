@@ -27,22 +27,25 @@ export function createForward(deps: ForwardDeps) {
     const ring = permit.ring ?? (await deps.keys.find(grant.project.id, provider.name));
     if (ring.keys.length === 0 && provider.auth.scheme !== "none")
       return refuse({ code: "upstream_auth_error" });
-    if (call.request.signal.aborted) return refuse({ code: "client_cancelled" });
 
-    const limitMs = provider.timeouts.requestMs || Infinity;
-    const endsAtMs = deps.clock.monotonic() + limitMs;
+    const endsAtMs = deps.clock.monotonic() + (provider.timeouts.requestMs || Infinity);
     const journey: Journey = { call, permit, body, endsAtMs, attempts: 0, wasReached: false };
-    let ending = await travel(journey, { ...permit, ring });
-    for (const name of provider.fallback) {
-      if (!ending.mayMoveOn || deps.clock.monotonic() >= endsAtMs) break;
-      const route = await deps.findFallback(call, permit, body, name);
-      if (route === undefined) continue;
-      if (ending.result.ok) ending.result.value.deadline.arm(0); // it waits, until there is a better one
-      ending = preferred(ending, await travel(journey, route));
-    }
-    const { result } = ending;
+    const ending = await travel(journey, { ...permit, ring });
+    const { result } = ending.mayMoveOn ? await moveOn(journey, ending) : ending;
     return result.ok || journey.wasReached ? result : refuse(result.error);
   };
+
+  /** From fallback to fallback, until one gives something or time is over. */
+  async function moveOn(journey: Journey, first: Ending): Promise<Ending> {
+    const { call, permit, body, endsAtMs } = journey;
+    let ending = first;
+    for (const name of permit.provider.fallback) {
+      const route = await deps.findFallback(call, permit, body, name);
+      if (route !== undefined) ending = preferred(ending, await travel(journey, route));
+      if (!ending.mayMoveOn || deps.clock.monotonic() >= endsAtMs) break;
+    }
+    return ending;
+  }
 }
 
 /** An answer goes before none, and of two the later one; of two refusals the first says what began it. */

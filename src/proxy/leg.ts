@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { callProvider, discard, isConnectFault, isLimited, startTimes } from "./attempt.ts";
 import type { Breaker, Health } from "./breaker.ts";
-import type { Body, Call, Deadline, Permit, Reply } from "./call.ts";
+import type { Body, Call, Deadline, Permit, Reply, Times } from "./call.ts";
 import { createDeadline, pause } from "./deadline.ts";
 import type { KeyPool } from "./key-pool.ts";
 import type { Refusal } from "./refuse.ts";
@@ -62,95 +62,121 @@ interface Leg {
   repeats: number;
 }
 
+/** One attempt, with what it brought. */
+interface Attempted {
+  readonly key: OpenKey | undefined;
+  readonly answer: Result<Response, unknown>;
+  readonly times: () => Times;
+}
+
 /**
  * Calls one provider until there is something to hand on, whatever its status. Attempts are repeated only before a
  * byte has gone to the client, with a body that can be sent again, and where `retry.ts` says so.
  */
 export function createTravel(deps: LegDeps) {
+  const judge = createJudge(deps);
+
   return async (journey: Journey, route: Route): Promise<Ending> => {
     const { origin, timeouts } = route.provider;
     const leave = deps.breaker.ask(origin);
     if (!leave.ok)
       return { result: fail({ code: "circuit_open", retryAfterMs: leave.error }), mayMoveOn: true };
     deps.budget.deposit(origin);
-    const ownEndMs = timeouts.requestMs > 0 ? deps.clock.monotonic() + timeouts.requestMs : Infinity;
+    const ownEndMs = deps.clock.monotonic() + (timeouts.requestMs || Infinity);
     const endsAtMs = Math.min(journey.endsAtMs, ownEndMs);
-    const deadline = createDeadline(
-      journey.call.request.signal,
-      isLimited(route.provider) || endsAtMs < Infinity,
-    );
+    const hasLimit = isLimited(route.provider) || endsAtMs < Infinity;
+    const deadline = createDeadline(journey.call.request.signal, hasLimit);
     const ending = await attempts({ journey, route, endsAtMs, deadline, tried: new Set(), repeats: 0 });
     leave.value.tell(healthOf(ending.result));
     return ending;
   };
 
-  /** From attempt to attempt. */
   async function attempts(leg: Leg): Promise<Ending> {
-    const { journey, route, deadline, tried } = leg;
-    const { call, body } = journey;
+    const { deadline, route, journey } = leg;
     for (;;) {
-      const key = deps.pool.choose(route.ring, { body, tokenId: route.grant.token.id, tried });
-      if (key !== undefined) tried.add(key.id);
-      journey.attempts++;
-      const times = startTimes(deps.clock, call);
-      const limitMs = leftMs(leg);
-      const answer = await callProvider({
-        call,
-        permit: route,
-        body,
-        key,
-        deadline,
-        limitMs,
-        version: deps.version,
-      });
-      if (answer.ok || !isConnectFault(answer.error)) journey.wasReached = true;
-      const verdict = answer.ok ? judge(leg, answer.value, key) : judgeFault(leg, answer.error);
-      if (verdict.do === "hand_on") {
-        if (!answer.ok) return endWithout(leg, answer.error);
-        const retries = journey.attempts - 1;
-        const facts = { keyId: key?.id ?? "", retries, deadline, requestLeftMs: leftMs(leg) };
-        const { provider } = route;
-        const isFallback = provider !== journey.permit.provider;
-        const reply = { ...times(), ...facts, provider, isFallback, upstream: answer.value };
-        return { result: ok(reply), mayMoveOn: countsAs(leg, answer.value.status) };
-      }
-      if (answer.ok) discard(answer.value);
+      if (journey.call.request.signal.aborted) return cancelled;
+      const attempted = await attempt(leg);
+      const verdict = judge(leg, attempted);
+      if (verdict.do === "hand_on") return endingOf(leg, attempted);
+      if (attempted.answer.ok) discard(attempted.answer.value);
       deps.onRetry(route.provider.name);
       deadline.arm(0);
-      if (verdict.do === "other_key") continue;
-      tried.clear();
-      leg.repeats++;
-      await pause(verdict.delayMs, deadline.signal);
-      if (call.request.signal.aborted) return cancelled;
+      if (verdict.do === "again") {
+        leg.tried.clear();
+        leg.repeats++;
+        await pause(verdict.delayMs, deadline.signal);
+      }
     }
   }
 
-  /** 0: there is no limit. */
-  function leftMs({ endsAtMs }: Leg): number {
-    return endsAtMs === Infinity ? 0 : Math.max(1, endsAtMs - deps.clock.monotonic());
+  async function attempt(leg: Leg): Promise<Attempted> {
+    const { journey, route, deadline, tried } = leg;
+    const { call, body } = journey;
+    const key = deps.pool.choose(route.ring, { body, tokenId: route.grant.token.id, tried });
+    if (key !== undefined) tried.add(key.id);
+    journey.attempts++;
+    const times = startTimes(deps.clock, call);
+    const what = { call, permit: route, body, key, deadline, version: deps.version };
+    const answer = await callProvider({ ...what, limitMs: leftMs(leg, deps.clock) });
+    if (answer.ok || !isConnectFault(answer.error)) journey.wasReached = true;
+    return { key, answer, times };
   }
 
-  function judge(leg: Leg, upstream: Response, key: OpenKey | undefined): Verdict {
+  function endingOf(leg: Leg, { key, answer, times }: Attempted): Ending {
+    const { journey, route, deadline } = leg;
+    const hasExpired = deadline.hasExpired();
+    deadline.arm(0); // the relay starts it anew; until then the answer may have to wait for that of a fallback
+    if (!answer.ok) return endWithout(leg, answer.error, hasExpired);
+    const { provider } = route;
+    const reply = {
+      ...times(),
+      provider,
+      isFallback: provider !== journey.permit.provider,
+      upstream: answer.value,
+      keyId: key?.id ?? "",
+      deadline,
+      requestLeftMs: leftMs(leg, deps.clock),
+      retries: journey.attempts - 1,
+    };
+    return { result: ok(reply), mayMoveOn: countsAs(route, answer.value.status) };
+  }
+
+  /** What is missing counts as the status that we would put in its place. */
+  function endWithout({ journey, route }: Leg, error: unknown, hasExpired: boolean): Ending {
+    if (hasExpired) return { result: fail({ code: "timeout" }), mayMoveOn: countsAs(route, 504) };
+    if (journey.call.request.signal.aborted) return cancelled;
+    if (isConnectFault(error)) return { result: fail({ code: "bad_gateway" }), mayMoveOn: true };
+    deps.onFault(route.provider.name, journey.call.requestId, error);
+    return { result: fail({ code: "bad_gateway" }), mayMoveOn: countsAs(route, 502) };
+  }
+}
+
+/** What to do after an attempt; sets a refused key aside. */
+function createJudge(deps: LegDeps) {
+  return (leg: Leg, { answer, key }: Attempted): Verdict =>
+    withinBounds(leg, answer.ok ? onAnswer(leg, answer.value, key) : onFault(leg, answer.error));
+
+  function onAnswer(leg: Leg, upstream: Response, key: OpenKey | undefined): Verdict {
     if (upstream.status < 400) return { do: "hand_on" };
     const verdict = judgeAnswer(upstream, standingOf(leg));
     if (verdict.do !== "again" && verdict.restMs !== undefined && key !== undefined) {
       deps.pool.rest(key, verdict.restMs);
       deps.onKeyRest(leg.route.provider.name, key.id, upstream.status, verdict.restMs);
     }
-    return withinBounds(leg, verdict);
+    return verdict;
   }
 
-  function judgeFault(leg: Leg, error: unknown): Verdict {
+  function onFault(leg: Leg, error: unknown): Verdict {
     if (leg.deadline.signal.aborted || !isConnectFault(error)) return { do: "hand_on" };
     deps.onFault(leg.route.provider.name, leg.journey.call.requestId, error);
-    return withinBounds(leg, judgeNoConnection(standingOf(leg)));
+    return judgeNoConnection(standingOf(leg));
   }
 
   /** Another key is tried whatever the budget: the pool is small, and the refused key rests. */
-  function withinBounds(leg: Leg, verdict: Verdict): Verdict {
+  function withinBounds({ endsAtMs, route }: Leg, verdict: Verdict): Verdict {
     if (verdict.do !== "again") return verdict;
-    const isInTime = deps.clock.monotonic() + verdict.delayMs < leg.endsAtMs;
-    return isInTime && deps.budget.withdraw(leg.route.provider.origin) ? verdict : { do: "hand_on" };
+    const isInTime = deps.clock.monotonic() + verdict.delayMs < endsAtMs;
+    return isInTime && deps.budget.withdraw(route.provider.origin) ? verdict : { do: "hand_on" };
   }
 
   function standingOf({ repeats, journey, route, tried }: Leg): Standing {
@@ -163,24 +189,17 @@ export function createTravel(deps: LegDeps) {
       nowMs: deps.clock.now(),
     };
   }
+}
 
-  /** What is missing counts as the status that we would put in its place. */
-  function endWithout(leg: Leg, error: unknown): Ending {
-    const { deadline, journey, route } = leg;
-    const hasExpired = deadline.hasExpired();
-    deadline.arm(0);
-    if (hasExpired) return { result: fail({ code: "timeout" }), mayMoveOn: countsAs(leg, 504) };
-    if (journey.call.request.signal.aborted) return cancelled;
-    if (isConnectFault(error)) return { result: fail({ code: "bad_gateway" }), mayMoveOn: true };
-    deps.onFault(route.provider.name, journey.call.requestId, error);
-    return { result: fail({ code: "bad_gateway" }), mayMoveOn: countsAs(leg, 502) };
-  }
+/** 0: there is no limit. */
+function leftMs({ endsAtMs }: Leg, clock: Clock): number {
+  return endsAtMs === Infinity ? 0 : Math.max(1, endsAtMs - clock.monotonic());
 }
 
 const cancelled: Ending = { result: fail({ code: "client_cancelled" }), mayMoveOn: false };
 
-function countsAs({ route }: Leg, status: number): boolean {
-  return route.provider.retry.onStatus.includes(status);
+function countsAs({ provider }: Route, status: number): boolean {
+  return provider.retry.onStatus.includes(status);
 }
 
 /** What a request tells of the host, however many attempts it took; a client's own fault tells nothing bad. */
