@@ -12,10 +12,16 @@ interface ProductOptions {
   /** Of its own; configuration, log and data go there. */
   readonly directory: string;
   readonly binary: string;
-  /** Provider names and where they are; the first is the default. All methods and paths are allowed. */
-  readonly providers: Readonly<Record<string, string>>;
+  /** Providers by name; the first is the default. All paths are allowed. */
+  readonly providers: Readonly<Record<string, ProviderEntry>>;
   /** On top of what it needs to start. */
   readonly env?: Readonly<Record<string, string>>;
+}
+
+interface ProviderEntry {
+  readonly url: string;
+  /** More lines of its entry in the provider file, indented by four spaces. */
+  readonly yaml?: string;
 }
 
 /** The running binary. */
@@ -28,6 +34,8 @@ export interface Product {
   newToken(projectId: string, fields?: Readonly<Record<string, unknown>>): Promise<string>;
   /** The value of a metric without labels, as `/metrics/prometheus` gives it. */
   metric(name: string): Promise<number>;
+  /** How many lines of values that page has. */
+  metricSeries(): Promise<number>;
 }
 
 /** The product as it comes: tokens, audit, metrics, usage records, a log line for each request into a file. */
@@ -57,6 +65,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   await untilAnswering(`${origin}/ready`, "llm-proxy", logFile);
   const create = (path: string, fields: object) =>
     createResource(`${origin}/manage${path}`, managementToken, fields);
+  const metrics = async () => (await fetch(`${origin}/metrics/prometheus`)).text();
   return {
     port,
     process: started,
@@ -68,20 +77,19 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
       const token = await create("/tokens", { project_id: projectId, duration_minutes: 600, ...fields });
       return String(token["token"]);
     },
-    async metric(name) {
-      const text = await (await fetch(`${origin}/metrics/prometheus`)).text();
-      return Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1] ?? Number.NaN);
-    },
+    metric: async (name) =>
+      Number(new RegExp(`^${name} (.+)$`, "m").exec(await metrics())?.[1] ?? Number.NaN),
+    metricSeries: async () => (await metrics()).match(/^[^#\n]/gm)?.length ?? 0,
   };
 }
 
-function providerYaml(providers: Readonly<Record<string, string>>): string {
+function providerYaml(providers: ProductOptions["providers"]): string {
   const entries = Object.entries(providers).map(
-    ([name, url]) => `  ${name}:
+    ([name, { url, yaml = "" }]) => `  ${name}:
     base_url: ${url}
     allowed_methods: [GET, POST]
     allowed_endpoints: ["/*"]
-`,
+${yaml}`,
   );
   return `default_api: ${Object.keys(providers)[0]}\napis:\n${entries.join("")}`;
 }

@@ -79,7 +79,7 @@ async function startBinary({ processes, directory, tools }: Ground, upstreamPort
     processes,
     directory,
     binary: tools.binary,
-    providers: { bench: `http://127.0.0.1:${upstreamPort}` },
+    providers: { bench: { url: `http://127.0.0.1:${upstreamPort}` } },
     env: BUN_ENVIRONMENT,
   });
   const token = await product.newToken(await product.newProject("bench"));
