@@ -43,9 +43,10 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
   deadline.arm(firstLimit(provider, limitMs));
   try {
     const upstream = await fetch(url, init);
-    if (isStatus(upstream.status)) return ok(upstream);
+    const fault = faultOf(upstream);
+    if (fault === undefined) return ok(upstream);
     discard(upstream);
-    return fail(new Error(`the provider answered with ${upstream.status}, which is no status of HTTP`));
+    return fail(new Error(`the provider answered with ${fault}`));
   } catch (error) {
     return fail(error);
   }
@@ -65,9 +66,16 @@ export function discard(upstream: Response): void {
   upstream.body?.cancel().catch(() => {}); // it may have broken by itself already
 }
 
-/** RFC 9110, 15; others cannot be handed on. An informational one never comes here. */
-function isStatus(status: number): boolean {
-  return status >= 200 && status <= 599;
+/**
+ * Why an answer cannot be handed on: its status is none (RFC 9110, 15; an informational one never comes here), or two
+ * readers could find two ends of its body (RFC 9112, 6.3).
+ */
+function faultOf({ status, headers }: Response): string | undefined {
+  if (status < 200 || status > 599) return `${status}, which is no status of HTTP`;
+  const coding = headers.get("transfer-encoding") ?? "chunked";
+  if (coding.toLowerCase() !== "chunked") return "a transfer coding other than chunked";
+  const isTwofold = headers.has("transfer-encoding") && headers.has("content-length");
+  return isTwofold ? "Transfer-Encoding and Content-Length together" : undefined;
 }
 
 function bodyOf(body: Body) {

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { type Bytes, type Headers, headerValue, headerValues, toBuffer } from "../harness/http-message.ts";
-import { exchange } from "../harness/raw-client.ts";
 import { chunk, head, readBody, reply, write } from "../harness/upstream-steps.ts";
-import { type Lab, openLab, requestBytes } from "./lab.ts";
+import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
 beforeAll(async () => {
@@ -116,21 +115,6 @@ describe("request bodies arrive byte for byte", () => {
     expect(answer.status).toBe(200);
     expect(lab.upstream.requests.at(-1)?.body.length).toBe(0);
   });
-
-  test("Expect: 100-continue is answered here, and the whole body arrives (BOD-105)", async () => {
-    const body = randomBytes(100_000);
-    const request = requestBytes("/v1/files", {
-      method: "POST",
-      token: lab.token,
-      body,
-      headers: [["Expect", "100-continue"]],
-    });
-    const answer = await exchange(lab.app.port, request, { method: "POST" });
-    expect(answer.status).toBe(200);
-    const arrived = lab.upstream.requests.at(-1)!;
-    expect(arrived.body.sha256()).toBe(sha256(body));
-    expect(headerValues(arrived.headers, "expect")).toEqual([]);
-  });
 });
 
 describe("answers arrive byte for byte", () => {
@@ -144,14 +128,6 @@ describe("answers arrive byte for byte", () => {
     const answer = await lab.call("/v1/files/f/content");
     expect([answer.status, answer.complete, answer.body.sha256()]).toEqual([200, true, sha256(body)]);
     expect(headerValue(answer.headers, "content-type")).toBe(type);
-  });
-
-  test.each([0, 1, 16_383, 16_384])("a length of %d bytes is kept (ENC-104)", async (length) => {
-    lab.upstream.answerNext(reply(200, [["Content-Type", "application/octet-stream"]], randomBytes(length)));
-    const answer = await lab.call("/v1/files/f/content");
-    expect(headerValue(answer.headers, "content-length")).toBe(String(length));
-    expect(headerValues(answer.headers, "transfer-encoding")).toEqual([]);
-    expect(answer.body.length).toBe(length);
   });
 
   const coded: [string, Bytes][] = [
@@ -208,21 +184,6 @@ describe("answers arrive byte for byte", () => {
       "56789",
     ]);
     expect(headerValue(lab.upstream.requests.at(-1)!.headers, "range")).toBe("bytes=5-9");
-  });
-
-  test("a body that ends with the connection has exactly one framing here (ENC-103)", async () => {
-    lab.upstream.answerNext([
-      readBody(),
-      write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", "to the end"),
-      (link) => link.fin(),
-    ]);
-    const answer = await lab.call("/v1/models");
-    expect([answer.complete, answer.body.text()]).toEqual([true, "to the end"]);
-    const framings = [
-      ...headerValues(answer.headers, "transfer-encoding"),
-      ...headerValues(answer.headers, "content-length"),
-    ];
-    expect(framings).toHaveLength(1);
   });
 });
 
