@@ -79,6 +79,7 @@ without='test/fuzz/**' # by itself, for it would take the time of those that mea
 needs 'test/packaging/systemd-analyze.test.ts' systemd-analyze systemd || without="$without,test/packaging/systemd-analyze.test.ts"
 # These tests leave themselves out.
 needs 'completion in zsh and fish' 'zsh fish' 'zsh fish' || true
+needs 'test/proxy/front-proxy.test.ts' 'nginx caddy curl' 'nginx-light caddy curl' || true
 needs 'test/docs/examples.test.ts' curl curl || without="$without,test/docs/examples.test.ts"
 
 check 'lint' sh .ci/lint.sh
