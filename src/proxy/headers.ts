@@ -37,8 +37,11 @@ const notForProviders = [
   "x-upstream-request-start",
   "x-request-start",
   "x-body-hash",
+  // made by the caller over headers that are changed here, as are x-amz-… (AUT-107)
+  "signature",
+  "signature-input",
 ];
-const notForProvidersPrefix = /^(x-forwarded-|x-llm-proxy-|sec-)/;
+const notForProvidersPrefix = /^(x-forwarded-|x-llm-proxy-|x-amz-|sec-)/;
 
 const notForClients = [...hopByHop, "set-cookie"];
 /** Ours alone: a provider that sends `x-llm-proxy-error` would pass its answer off as our refusal. */

@@ -41,12 +41,13 @@ const tellsOfCaller = [
   "x-request-start",
   "x-body-hash",
 ];
+const signs = ["signature", "signature-input"];
 
 export function isNotForProviders(headers: Headers): (name: string) => boolean {
   const named = namedByConnection(headers);
   return (name) =>
-    [...hopByHop, ...tellsOfCaller, ...named].includes(name) ||
-    ["x-forwarded-", "x-llm-proxy-", "sec-"].some((prefix) => name.startsWith(prefix));
+    [...hopByHop, ...tellsOfCaller, ...signs, ...named].includes(name) ||
+    ["x-forwarded-", "x-llm-proxy-", "x-amz-", "sec-"].some((prefix) => name.startsWith(prefix));
 }
 
 export function isNotForClients(headers: Headers): (name: string) => boolean {
