@@ -127,6 +127,14 @@ describe("base_url joined with the request path (HTP-111)", () => {
   });
 });
 
+test.each(["/a//b", "/base?k=v", "/base#part"])(
+  "a base_url that ends in %s stops the start (HTP-111, HTP-105)",
+  async (end) => {
+    const entry = `{base_url: "$UPSTREAM${end}", allowed_methods: [GET], allowed_endpoints: ["/*"]}`;
+    await expect(openLab({ providers: `  odd: ${entry}\n` })).rejects.toThrow(/base_url/);
+  },
+);
+
 describe("paths and queries go as they came (HTP-105, HTP-116)", () => {
   const targets = [
     "/v1/files?api-version=2025-01-01&after=a%2Bb+c%20d&x=&x=2&y&z=%e4%bd%a0&&=1&q=a=b&f[]=1;2",
@@ -145,7 +153,20 @@ describe("paths and queries go as they came (HTP-105, HTP-116)", () => {
   test.each(targets)("%s", async (target) => {
     expect((await lab.call(target)).status).toBe(200);
     expect(targetAtProvider()).toBe(target);
+    expect((await lab.call(`${target}#frag`)).status).toBe(200);
+    expect(targetAtProvider()).toBe(target);
   });
+
+  test.each(["HEAD", "POST", "PUT", "PATCH", "DELETE"])(
+    "%s goes as it is; OPTIONS is answered here",
+    async (method) => {
+      const before = lab.upstream.requests.length;
+      expect((await lab.call("/v1/models/", { method })).status).toBe(200);
+      expect([lab.upstream.requests.at(-1)?.method, targetAtProvider()]).toEqual([method, "/v1/models/"]);
+      expect((await lab.call("/v1/models/", { method: "OPTIONS" })).status).toBe(204);
+      expect(lab.upstream.requests).toHaveLength(before + 1);
+    },
+  );
 });
 
 describe("the allow-list", () => {
@@ -377,16 +398,30 @@ describe("the Host line never chooses the route (HTP-102)", () => {
     for (const request of requests) expect((await exchange(lab.app.port, request)).status).toBe(400);
   });
 
-  test.each(["CONNECT 127.0.0.1:9 HTTP/1.1", "CONNECT /v1/models HTTP/1.1", "OPTIONS * HTTP/1.1"])(
-    "%s goes nowhere (HTP-110)",
-    async (line) => {
-      const before = lab.upstream.connections.length;
-      const answer = await exchange(
-        lab.app.port,
-        `${line}\r\nHost: proxy.example\r\nAuthorization: Bearer ${lab.token}\r\nConnection: close\r\n\r\n`,
-      );
-      expect(answer.status === 204 || answer.status >= 400 || Number.isNaN(answer.status)).toBe(true);
-      expect(lab.upstream.connections).toHaveLength(before);
-    },
-  );
+  test("an upgrade to HTTP/2 is not one: it is served as HTTP/1.1, and nothing of it goes on (HTP-110)", async () => {
+    const headers: Headers = [
+      ["Connection", "Upgrade, HTTP2-Settings"],
+      ["Upgrade", "h2c"],
+      ["HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"],
+    ];
+    const answer = await lab.call("/v1/models", { headers });
+    expect([answer.status, answer.complete]).toEqual([200, true]);
+    expect(lab.upstream.requests.at(-1)?.headBytes.toString()).not.toMatch(/upgrade|http2/i);
+  });
+
+  test.each([
+    "TRACE / HTTP/1.1",
+    "PRI * HTTP/2.0",
+    "CONNECT 127.0.0.1:9 HTTP/1.1",
+    "CONNECT /v1/models HTTP/1.1",
+    "OPTIONS * HTTP/1.1",
+  ])("%s goes nowhere (HTP-110)", async (line) => {
+    const before = lab.upstream.connections.length;
+    const answer = await exchange(
+      lab.app.port,
+      `${line}\r\nHost: proxy.example\r\nAuthorization: Bearer ${lab.token}\r\nConnection: close\r\n\r\n`,
+    );
+    expect(answer.status === 204 || answer.status >= 400 || Number.isNaN(answer.status)).toBe(true);
+    expect(lab.upstream.connections).toHaveLength(before);
+  });
 });

@@ -183,10 +183,15 @@ describe("answers", () => {
   });
 
   test("bytes beyond ASCII in a field pass unchanged (HTP-113)", async () => {
-    for (const value of ["caf\xe9", "caf\xc3\xa9"]) {
-      const bytes = Buffer.from(`HTTP/1.1 200 OK\r\nX-Note: ${value}\r\nContent-Length: 0\r\n\r\n`, "latin1");
-      lab.upstream.answerNext([readBody(), write(bytes)]);
-      expect(headerValue((await lab.call("/v1/models")).headers, "x-note")).toBe(value);
+    const named = 'attachment; filename="\xe4\xbd\xa0.txt"';
+    for (const value of ["caf\xe9", "caf\xc3\xa9", named]) {
+      const lines = `X-Note: ${value}\r\nContent-Disposition: ${value}\r\nContent-Length: 0\r\n\r\n`;
+      lab.upstream.answerNext([readBody(), write(Buffer.from(`HTTP/1.1 200 OK\r\n${lines}`, "latin1"))]);
+      const { headers } = await lab.call("/v1/models");
+      expect([headerValue(headers, "x-note"), headerValue(headers, "content-disposition")]).toEqual([
+        value,
+        value,
+      ]);
     }
   });
 
