@@ -62,7 +62,7 @@ export interface ProxyProcess extends Management, AsyncDisposable {
  * The binary under test: `LLM_PROXY_BINARY`, else `dist/llm-proxy`.
  * @throws {Error} when it is missing; tests never build it, so that they test what `make build` made
  */
-function binaryPath(): string {
+export function binaryPath(): string {
   const path = resolve(process.env["LLM_PROXY_BINARY"] ?? join(import.meta.dirname, "../../dist/llm-proxy"));
   if (!existsSync(path)) throw new Error(`No binary at ${path}, run \`make build\` or set LLM_PROXY_BINARY`);
   return path;
