@@ -20,19 +20,27 @@ function compileEntry(entry: string): RegExp {
   return new RegExp(`^${source}${isExact ? "$" : "(?:/|$)"}`);
 }
 
+/** `.` or `..` as a segment, also with parameters behind it (`..;x`), which Java servers take off before they resolve it. */
+const dotSegment = /(^|\/)\.{1,2}(;[^/]*)?(\/|$)/;
+
 /**
  * The second reading of a path: with its percent-encodings resolved once, as a provider may do.
  * Dots, a backslash or a control character that come out only then could lead elsewhere than what was checked,
- * so they are refused; the path has no plain dot segments, the runtime has resolved those.
+ * so they are refused, as are dots that come out where it is done twice; the path has no plain dot segments, the
+ * runtime has resolved those.
  */
 export function readDecoded(path: string): Result<string, "invalid_path"> {
-  if (!path.includes("%")) return ok(path);
-  const bytes = path.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  const leadsElsewhere = bytes.split("/").some((segment) => segment === "." || segment === "..");
+  if (!/[%;]/.test(path)) return ok(path);
+  const bytes = decode(path);
+  const leadsElsewhere = dotSegment.test(bytes) || dotSegment.test(decode(bytes));
   if (leadsElsewhere || hasUnsafe(bytes)) return fail("invalid_path");
   return ok(bytes);
+}
+
+function decode(text: string): string {
+  return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }
 
 function hasUnsafe(text: string): boolean {

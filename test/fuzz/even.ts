@@ -82,10 +82,10 @@ export function isSafe(method: string): boolean {
 
 export function isAmbiguous(target: string): boolean {
   const path = asUrl(target).split("?", 1)[0] ?? "";
-  const segments = path.replace(/%2f/gi, "/").replace(/%2e/gi, ".").split("/");
-  return (
-    /%([01][0-9a-f]|7f|5c)/i.test(path) || segments.some((segment) => segment === "." || segment === "..")
-  );
+  const plain = (text: string) =>
+    text.replace(/%(2[5ef]|3b)/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const hasDots = (text: string) => text.split("/").some((segment) => /^\.{1,2}(;|$)/.test(segment));
+  return /%([01][0-9a-f]|7f|5c)/i.test(path) || hasDots(plain(path)) || hasDots(plain(plain(path)));
 }
 
 export function isRefusal({ requests, answer }: View, status: number, code: string): boolean {
