@@ -9,6 +9,7 @@ export interface Tools {
   readonly binary: string;
 }
 
+/** The commit, with `-dirty` when the tree has changes on top of it. */
 const DESCRIBE_COMMIT = [
   "git",
   "-C",
@@ -58,13 +59,8 @@ export function versionsOf(tools: Tools): (readonly [string, string])[] {
     ["bun", Bun.version],
     ["nginx", firstMatch([tools.nginx, "-v"], /nginx\/([\d.]+)/)],
     ["wrk", firstMatch([tools.wrk, "-v"], /wrk (?:debian\/)?([\d.]+)/)],
-    ["commit", commitOfTree()],
+    ["commit", firstMatch(DESCRIBE_COMMIT, /^([0-9a-f]{12}\S*)/)],
   ];
-}
-
-/** The commit of the tree, with `-dirty` when there are changes on top of it. */
-export function commitOfTree(): string {
-  return firstMatch(DESCRIBE_COMMIT, /^([0-9a-f]{12}\S*)/);
 }
 
 function firstMatch(command: readonly string[], pattern: RegExp): string {

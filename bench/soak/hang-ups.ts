@@ -30,6 +30,15 @@ const phases: readonly Phase[] = [
   },
   { name: "before headers", answer: held, reach: () => Bun.sleep(settleMs) },
   {
+    name: "just when the headers come",
+    answer: async (exchange) => {
+      await Bun.sleep(settleMs);
+      await exchange.write(streamHead);
+      await exchange.closed;
+    },
+    reach: () => Bun.sleep(2 * settleMs * Math.random()),
+  },
+  {
     name: "between chunks",
     answer: async (exchange) => {
       await exchange.write(streamHead + eventChunk("first"));

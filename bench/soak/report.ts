@@ -26,8 +26,13 @@ export interface Report {
 export function reportOf(results: readonly Result[], when: { date: string; commit: string }): Report {
   const processors = cpus();
   const memoryGib = (totalmem() / 2 ** 30).toFixed(0);
+  const rounded = results.map((result) => ({ ...result, figures: result.figures.map(round) }));
   const machine = `${processors[0]?.model.trim() ?? "unknown"}, ${processors.length} cores, ${memoryGib} GiB, ${process.platform} ${process.arch}`;
-  return { ...when, machine, results };
+  return { ...when, machine, results: rounded };
+}
+
+function round(figure: Figure): Figure {
+  return { ...figure, measured: Number(figure.measured.toFixed(3)) };
 }
 
 /** How many figures are over their bounds, a load that failed counting as one. */

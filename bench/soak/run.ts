@@ -3,7 +3,6 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 import { createProgress } from "../progress.ts";
-import { commitOfTree } from "../tools.ts";
 import { type Lab, openLab } from "./lab.ts";
 import type { Load } from "./load.ts";
 import { type Plan, readPlan } from "./plan.ts";
@@ -44,10 +43,11 @@ async function soak(args: readonly string[]): Promise<void> {
       open = lab;
     });
     results.push(result);
+    progress.end(); // the table goes above the bar
+    process.stdout.write(`${resultTable(result)}\n\n`);
     progress.step(`${load.name}, ${result.seconds} s`);
   }
   progress.end();
-  for (const result of results) process.stdout.write(`\n${resultTable(result)}\n`);
   const over = missed(results);
   process.stdout.write(
     `\n${over === 0 ? "All figures are within their bounds" : `${over} over their bounds`}\n`,
@@ -57,8 +57,15 @@ async function soak(args: readonly string[]): Promise<void> {
   const date = new Date(systemClock.now()).toISOString().slice(0, 10);
   mkdirSync(output, { recursive: true });
   const file = join(output, `${date}-soak.json`);
-  await Bun.write(file, `${JSON.stringify(reportOf(results, { date, commit: commitOfTree() }), null, 2)}\n`);
+  const report = reportOf(results, { date, commit: commitOf(binary) });
+  await Bun.write(file, `${JSON.stringify(report, null, 2)}\n`);
   process.stdout.write(`Written to ${file}\n`);
+}
+
+/** What the binary was built from, as it tells itself. */
+function commitOf(binary: string): string {
+  const { stdout } = Bun.spawnSync([binary, "version", "--json"], { env: {} });
+  return (JSON.parse(stdout.toString()) as { commit: string }).commit;
 }
 
 if (import.meta.main) {
