@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from "../result.ts";
 import { isTokenText, looksLikeToken } from "../token/secret.ts";
 import type { Arrival, Call } from "./call.ts";
+import { withoutParameters } from "./query.ts";
 import type { Refusal } from "./refuse.ts";
 import { subprotocolKeys } from "./subprotocols.ts";
 
@@ -36,32 +37,15 @@ function isCredential(text: string): boolean {
   return isTokenText(text) || /^sk-[A-Za-z0-9_-]{22}$/.test(text);
 }
 
-/**
- * Gives the query without our tokens in `key=`, every other byte as it was, and adds them to `found`. Name and value
- * are read as any server might: percent-encoded, in any case, and after `;` as well as after `&`.
- */
+/** Gives the query without our tokens in `key=`, whatever its case, and adds them to `found`. */
 function takeKeys(query: string, found: Set<string>): string {
   if (!mayHoldKey.test(query)) return query;
-  const parts = query.slice(1).split(/(?=[&;])/);
-  const kept = parts.filter((part) => {
-    const [name = "", value = ""] = part.replace(/^[&;]/, "").split(/=(.*)/s, 2).map(decode);
+  return withoutParameters(query, (name, value) => {
     const isOurs = name.toLowerCase() === "key" && looksLikeToken(value);
     if (isOurs) found.add(value);
-    return !isOurs;
+    return isOurs;
   });
-  if (kept.length === parts.length) return query;
-  const rest = kept.join("");
-  // Without the first one, the next begins with what stood between them.
-  const text = kept[0] === parts[0] ? rest : rest.slice(1);
-  return text === "" ? "" : `?${text}`;
 }
 
 /** A `k`, plain or encoded, that begins a name: most queries have none and cost no more than this. */
 const mayHoldKey = /[?&;](k|%6b|%4b)/i;
-
-/** Percent-encodings resolved where they are right; a token has none, but a client may encode its dashes. */
-function decode(text: string): string {
-  return text.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-}

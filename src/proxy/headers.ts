@@ -2,6 +2,7 @@ import type { OpenKey } from "../cache/key-cache.ts";
 import type { Provider } from "../provider/provider.ts";
 import { credentialHeaders } from "./accept.ts";
 import type { Arrival, Hold, Reply } from "./call.ts";
+import { withoutParameters } from "./query.ts";
 import { isEventStream } from "./relay.ts";
 
 /** RFC 9110, 7.6.1, and what the field has added to it; what `Connection` names comes on top. */
@@ -74,11 +75,12 @@ function placeKey(headers: Headers, { auth }: Provider, key: OpenKey | undefined
   if (auth.scheme === "header") headers.set(auth.name, auth.prefix + key.text.reveal());
 }
 
-/** The query for the provider: as it came, with the key where the provider takes it there. */
+/** The query for the provider: as it came, with the key, and no other one, where the provider takes it there. */
 export function upstreamQuery(query: string, { auth }: Provider, key: OpenKey | undefined): string {
   if (auth.scheme !== "query" || key === undefined) return query;
+  const rest = withoutParameters(query, (name) => name.toLowerCase() === auth.name.toLowerCase());
   const pair = `${auth.name}=${encodeURIComponent(key.text.reveal())}`;
-  return query === "" ? `?${pair}` : `${query}&${pair}`;
+  return rest === "" ? `?${pair}` : `${rest}&${pair}`;
 }
 
 function dropNamedByConnection(headers: Headers): void {

@@ -61,6 +61,17 @@ describe("the provider's own scheme, set exactly once (AUT-102)", () => {
     expect(request.headBytes.toString().split(lab.app.providerKey)).toHaveLength(2);
   });
 
+  test.each([
+    ["?key=AIza-theirs&b=%2B+2&a", "?b=%2B+2&a&"],
+    ["?b&KEY=AIza-theirs;c", "?b;c&"],
+    ["?k%65y=AIza-theirs", "?"],
+    ["?monkey=1&&keys", "?monkey=1&&keys&"],
+  ])("a provider that takes its key in the query gets no other one: %s", async (query, before) => {
+    const { token } = await projectOf("with-query");
+    expect((await lab.call(`/v1/models${query}`, { token })).status).toBe(200);
+    expect(lab.upstream.requests.at(-1)?.target).toBe(`/v1/models${before}key=${lab.app.providerKey}`);
+  });
+
   test("a provider without keys gets none, and its project needs none", async () => {
     const { token } = await projectOf("with-none", { api_key: undefined });
     expect((await lab.call("/v1/models", { token })).status).toBe(200);
