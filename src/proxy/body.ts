@@ -92,9 +92,15 @@ function readFields(type: string, bytes: Uint8Array): readonly Field[] | undefin
   const json = text === undefined ? undefined : listJsonFields(text);
   const jsonFields = json?.ok ? json.value : undefined;
   if (!/^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type)) return jsonFields;
+  if (jsonFields === undefined && beginsLikeJson(bytes)) return undefined;
   const isMultipart = type.toLowerCase().startsWith("multipart");
   const formFields = isMultipart ? readMultipart(type, bytes) : readUrlencoded(bytes);
   return formFields && [...formFields, ...(jsonFields ?? [])];
+}
+
+/** Readers that stop behind the first value, as Go's do, take a part for the whole, and many look at no type. */
+function beginsLikeJson(bytes: Uint8Array): boolean {
+  return /^(\xef\xbb\xbf)?[\t\n\r ]*[{[]/.test(Buffer.from(bytes).toString("latin1"));
 }
 
 function readUrlencoded(bytes: Uint8Array): readonly Field[] {

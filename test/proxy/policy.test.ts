@@ -127,7 +127,7 @@ describe("the type of a body does not walk round the check", () => {
     `${fields.map((field) => `--b\r\nContent-Disposition: form-data; ${field}\r\n`).join("")}--b--\r\n`;
   const multipart: Headers = [["Content-Type", "multipart/form-data; boundary=b"]];
   const urlencoded: Headers = [["Content-Type", "application/x-www-form-urlencoded"]];
-  const forms: [string, string, Headers, string][] = [
+  const forms: [string, string | Buffer, Headers, string][] = [
     [
       "multipart, allowed",
       form('name="model"\r\n\r\ngpt-4o', 'name="file"; filename="a"\r\n\r\nxyz'),
@@ -169,6 +169,10 @@ describe("the type of a body does not walk round the check", () => {
     ["urlencoded, allowed", "a=1&model=gpt-4o", urlencoded, ""],
     ["urlencoded, allowed and escaped", "mod%65l=gpt%2D4o", urlencoded, ""],
     ["urlencoded, not allowed", "model=o3", urlencoded, "param_not_allowed"],
+    ["half of JSON, as a form", `${bad}x`, urlencoded, "invalid_request_body"],
+    ["two JSON values, as a form", `\ufeff\r\n ${bad}${good}`, urlencoded, "invalid_request_body"],
+    ["JSON and no UTF-8, as a form", Buffer.from(`${bad}\xff`, "latin1"), urlencoded, "invalid_request_body"],
+    ["a list, as a form", `[${bad}]`, urlencoded, "invalid_request_body"],
     ["urlencoded, twice", "model=gpt-4o&mod%65l=o3", urlencoded, "invalid_request_body"],
   ];
   test.each(forms)("%s", async (...[, body, headers, code]) => {
