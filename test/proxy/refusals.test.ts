@@ -1,6 +1,8 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import type { RefusalCode } from "../../src/proxy/refuse.ts";
+import { makeTokenText } from "../../src/token/secret.ts";
 import { freePort } from "../harness/free-port.ts";
 import type { Headers } from "../harness/http-message.ts";
 import { headerValue } from "../harness/http-message.ts";
@@ -240,6 +242,39 @@ describe("where no provider is known, path and headers tell the dialect (AUT-106
     const answer = await lab.call(target, { token: "", headers });
     expectRefusal(answer, 401, "invalid_token", dialect);
     expect(headerValue(answer.headers, "x-should-retry")).toBe("false");
+  });
+});
+
+describe("tokens that do not hold, in the words of each family (AUT-106)", () => {
+  const families: [DialectName, string, Headers][] = [
+    ["openai", "/v1/chat/completions", []],
+    ["anthropic", "/v1/messages", [["anthropic-version", "2023-06-01"]]],
+    ["gemini", "/v1beta/models/g:generateContent", []],
+  ];
+  test.each(families)("%s", async (dialect, target, headers) => {
+    await using lab = await openDialectLab(dialect);
+    const of = async (fields: Record<string, unknown> = {}) => await lab.app.newToken(lab.project.id, fields);
+    const soon = new Date(Date.now() + 200).toISOString();
+    const expired = await of({ duration_minutes: undefined, expires_at: soon });
+    const revoked = await of();
+    await lab.app.manage("DELETE", `/tokens/${revoked.id}`);
+    await Bun.sleep(Math.max(0, Date.parse(soon) - Date.now()));
+    const tokens: [string, number, RefusalCode][] = [
+      ["", 401, "invalid_token"],
+      ["sk-wt-typo", 401, "invalid_token"],
+      [makeTokenText(randomBytes), 401, "token_not_found"],
+      [expired.token, 401, "token_expired"],
+      [revoked.token, 401, "token_inactive"],
+    ];
+    const check = async (token: string, status: number, code: RefusalCode) => {
+      const answer = await lab.call(target, { token, headers: [...json, ...headers], body: "{}" });
+      expectRefusal(answer, status, code, dialect);
+      expect(headerValue(answer.headers, "x-should-retry")).toBe("false");
+    };
+    for (const each of tokens) await check(...each);
+    await lab.app.manage("PATCH", `/projects/${lab.project.id}`, { is_active: false });
+    await check(lab.token, 403, "project_inactive");
+    expect(lab.upstream.requests).toHaveLength(0);
   });
 });
 

@@ -226,6 +226,18 @@ describe("the allow-list", () => {
   });
 });
 
+test.each(["/v1/./models", "/v1/x/../models", "/v1/%2e/models", "/v1/x/%2E%2e/models", "/v1/a%2Fb//c"])(
+  "%s: what is checked, sent and written down is one and the same path (HTP-103)",
+  async (target) => {
+    await using own = await openLab();
+    expect((await own.call(target)).status).toBe(200);
+    const [record] = await own.records(1);
+    expect(record?.path).toBe(own.upstream.requests.at(-1)?.target as string);
+    await own.app.stop();
+    expect(own.app.log()).toContain(JSON.stringify(record?.path));
+  },
+);
+
 describe("origins, required headers and CORS", () => {
   let token = "";
   beforeAll(async () => {
