@@ -1,4 +1,5 @@
 import { checkParameters, type Field } from "../project/parameters.ts";
+import { readDecoded } from "../project/policy.ts";
 import { listJsonFields } from "../provider/json-scan.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Body, Call, Permit } from "./call.ts";
@@ -45,9 +46,21 @@ function streamOf(request: Request): ReadableStream<Uint8Array> {
   return request.body ?? new ReadableStream({ start: (controller) => controller.close() });
 }
 
-/** The ways to ask for a stream without a body: Gemini's method name, `alt=sse`, and `stream=true`. */
+/** The ways to ask for a stream without a body: Gemini's method name, `alt=sse`, and `stream=true`; however written. */
 function asksForStream(query: string, path: string): boolean {
-  return /[?&](alt=sse|stream=true)(&|$)/.test(query) || path.includes(":streamGenerateContent");
+  const parameters = [...new URLSearchParams(query.replaceAll(";", "&"))];
+  const decoded = readDecoded(path);
+  return (
+    parameters.some(([name, value]) =>
+      name === "alt" ? value === "sse" : name === "stream" && !isNo(value),
+    ) ||
+    (decoded.ok && decoded.value.includes(":streamGenerateContent"))
+  );
+}
+
+/** Servers take `1`, `yes` and more for true (pydantic, as in vLLM): what is not clearly a no is a yes. */
+function isNo(value: string | undefined): boolean {
+  return /^(false|0|no|off|null)$/i.test(value ?? "null");
 }
 
 async function readUpTo(
@@ -78,7 +91,7 @@ export function checkBody(
   if (fields === undefined) return { code: "invalid_request_body", detail: "it is neither JSON nor a form" };
   const checked = checkParameters(fields, provider.paramWhitelist);
   if (!checked.ok) return checked.error;
-  const streams = fields.some(({ name, scalar }) => name === "stream" && scalar === "true");
+  const streams = fields.some(({ name, scalar }) => name.toLowerCase() === "stream" && !isNo(scalar));
   return streams && !mayStream ? { code: "streaming_disabled" } : undefined;
 }
 
