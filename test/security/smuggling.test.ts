@@ -116,14 +116,38 @@ describe("a request that can be read in two ways is refused, and the connection 
       expect([request.target, request.connection.unclaimed.length]).toEqual(["/v1/smuggled", 0]);
   });
 
-  test("a body that holds a request is a body", async () => {
-    const body = rider();
-    const before = upstream.requests.length;
-    using client = await connectRaw(proxy.port);
-    await client.send(`${head()}Content-Length: ${body.length}\r\n\r\n${body}`);
-    const answer = await client.response({ method: "POST" });
-    expect([answer.status, upstream.requests.length]).toEqual([200, before + 1]);
-    expect(upstream.requests.at(-1)?.body.text()).toBe(body);
-    expect(client.arrivals.map(({ bytes }) => bytes.toString()).join("")).not.toContain("must-not-be-listed");
-  });
+  const riders: [string, string, () => string, number][] = [
+    ["goes on", "POST /v1/smuggled", () => token, 200],
+    ["belongs to a GET", "GET /v1/smuggled", () => token, 200],
+    ["belongs to a HEAD", "HEAD /v1/smuggled", () => token, 200],
+    ["belongs to a DELETE", "DELETE /v1/smuggled", () => token, 200],
+    ["belongs to a preflight", "OPTIONS /v1/smuggled", () => "", 204],
+    ["comes with a bad token", "POST /v1/smuggled", () => "sk-wt-bad", 401],
+    ["comes with a method that is not allowed", "TRACE /v1/smuggled", () => token, 405],
+    ["comes to management without a token", "POST /manage/projects", () => "", 401],
+    ["comes to no route of management", "POST /manage/nothing", () => proxy.managementToken, 404],
+    ["comes to a route that takes none", "GET /health", () => "", 200],
+  ];
+  test.each(riders)(
+    "a body that %s is a body, even if it looks like a request",
+    async (...[, line, bearer, status]) => {
+      const body = rider();
+      const method = line.split(" ")[0] ?? "";
+      const chunked = `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+      for (const framed of [`Content-Length: ${body.length}\r\n\r\n${body}`, chunked]) {
+        const before = upstream.requests.length;
+        using client = await connectRaw(proxy.port);
+        const credential = bearer() && `Authorization: Bearer ${bearer()}\r\n`;
+        await client.send(`${line} HTTP/1.1\r\nHost: proxy.example\r\n${credential}${framed}`);
+        expect((await client.response({ method })).status).toBe(status);
+        expect((await client.response({ deadlineMs: 150 })).headBytes).toHaveLength(0);
+        const all = Buffer.concat(client.arrivals.map(({ bytes }) => bytes)).toString();
+        expect(all).not.toContain("must-not-be-listed");
+        for (const request of upstream.requests.slice(before)) {
+          expect([request.target, request.connection.unclaimed.length]).toEqual(["/v1/smuggled", 0]);
+          expect([body, ""]).toContain(request.body.text());
+        }
+      }
+    },
+  );
 });
