@@ -104,6 +104,21 @@ describe("requests", () => {
     expect(lab.upstream.requests.slice(before).filter((request) => request.body.complete)).toEqual([]);
   });
 
+  test("a chunk extension of more than 16 KiB is refused with 413; a shorter one is taken off", async () => {
+    const upload = (extension: number) =>
+      lab.call("/v1/files", {
+        method: "POST",
+        body: `5;${"x".repeat(extension)}\r\nhello\r\n0\r\n\r\n`,
+        headers: [["Transfer-Encoding", "chunked"]],
+      });
+    expect((await upload(16_000)).status).toBe(200);
+    expect(lab.upstream.requests.at(-1)?.body.text()).toBe("hello");
+    const before = lab.upstream.requests.length;
+    const refused = await upload(17_000);
+    expect([refused.status, refused.body.length, refused.ending]).toEqual([413, 0, "fin"]);
+    expect(lab.upstream.requests.slice(before).filter(({ body }) => body.complete)).toEqual([]);
+  });
+
   test("a client that does not wait for its answer, or ends its side, is hung up on", async () => {
     const request = requestBytes("/v1/models", { token: lab.token });
     using pipelining = await connectRaw(lab.app.port);
