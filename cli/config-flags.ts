@@ -1,5 +1,12 @@
 import type { ArgsDef } from "citty";
-import { type Flags, type Loaded, loadConfig, loadProviders, loadSettings } from "../src/config/load.ts";
+import {
+  type Flags,
+  type Loaded,
+  loadConfig,
+  loadPrices,
+  loadProviders,
+  loadSettings,
+} from "../src/config/load.ts";
 import { formatProblem, type Problem } from "../src/config/problem.ts";
 import { type Flag, flagsOf, type Group } from "../src/config/settings.ts";
 import type { Result } from "../src/result.ts";
@@ -33,7 +40,8 @@ export function loadOrThrow(flags: Flags, io: Pick<CliIo, "environment" | "cwd">
 /** What opening the database needs, which is less than what a server demands. @throws {CommandError} as above */
 export function loadStore(flags: Flags, environment: CliIo["environment"], cwd = process.cwd()): Loaded {
   const settings = settled(loadSettings({ flags, environment, cwd, groups: ["store"] }));
-  return { ...settings, ...settled(loadProviders(settings.config, cwd)) };
+  const { config } = settings;
+  return { ...settings, ...settled(loadProviders(config, cwd)), ...settled(loadPrices(config)) };
 }
 
 /** @throws {CommandError} with every problem and its code, one a line */

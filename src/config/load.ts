@@ -2,11 +2,14 @@ import { resolve } from "node:path";
 import type { Provider, Providers } from "../provider/provider.ts";
 import type { Result } from "../result.ts";
 import { fail, ok } from "../result.ts";
+import type { Pricing } from "../usage/price-table.ts";
+import { createPricing } from "../usage/price-table.ts";
 import { checkServer } from "./checks.ts";
 import { warningsOfProxy } from "./clear-text-proxy.ts";
 import defaultProviders from "./default-providers.yaml" with { type: "text" };
 import type { Findings } from "./findings.ts";
 import { createFindings } from "./findings.ts";
+import { builtInPrices, parsePrices } from "./prices.ts";
 import type { Problem } from "./problem.ts";
 import type { ProviderDefaults } from "./providers.ts";
 import { parseProviders } from "./providers.ts";
@@ -44,8 +47,13 @@ export interface LoadedProviders {
   readonly providerSource: string;
 }
 
-/** Settings of a server, checked together, and its providers. */
-export interface Loaded extends LoadedSettings, LoadedProviders {}
+/** What models cost: the price file, if there is one, over the table in the binary. */
+export interface LoadedPrices {
+  readonly pricing: Pricing;
+}
+
+/** Settings of a server, checked together, its providers and prices. */
+export interface Loaded extends LoadedSettings, LoadedProviders, LoadedPrices {}
 
 /** A line of `config show`. */
 export interface Described {
@@ -76,15 +84,24 @@ export function loadConfig(input: LoadInput): Result<Loaded, readonly Problem[]>
   const settings = readSettings({ groups: ["server"], ...input }, findings);
   checkServer(settings.config, findings);
   const loaded = readProviders(settings.config, input.cwd, findings);
-  if (loaded === undefined || findings.problems.length > 0) return fail(findings.problems);
+  const prices = readPrices(settings.config, findings);
+  if (loaded === undefined || prices === undefined || findings.problems.length > 0)
+    return fail(findings.problems);
   const ofProxy = warningsOfProxy(loaded.providers.byName.values(), input.environment);
-  return ok({ ...settings, ...loaded, warnings: [...findings.warnings, ...ofProxy] });
+  return ok({ ...settings, ...loaded, ...prices, warnings: [...findings.warnings, ...ofProxy] });
 }
 
 /** The providers alone, for commands that open the database themselves. */
 export function loadProviders(config: Config, cwd: string): Result<LoadedProviders, readonly Problem[]> {
   const findings = createFindings();
   const loaded = readProviders(config, cwd, findings);
+  return loaded === undefined ? fail(findings.problems) : ok(loaded);
+}
+
+/** The prices alone, as `loadProviders`. */
+export function loadPrices(config: Config): Result<LoadedPrices, readonly Problem[]> {
+  const findings = createFindings();
+  const loaded = readPrices(config, findings);
   return loaded === undefined ? fail(findings.problems) : ok(loaded);
 }
 
@@ -105,12 +122,7 @@ function readProviders(config: Config, cwd: string, findings: Findings): LoadedP
   const isBuiltIn = config.apiConfigPath === undefined && !isFile(ownFile);
   const text = isBuiltIn ? ok(defaultProviders) : readTextFile(ownFile);
   if (!text.ok) {
-    findings.problems.push({
-      code: "unreadable_file",
-      file: ownFile,
-      name: "",
-      message: `the provider file ${text.error}`,
-    });
+    findings.problems.push(unreadable(ownFile, `the provider file ${text.error}`));
     return undefined;
   }
   const providerSource = isBuiltIn ? "built in" : ownFile;
@@ -132,6 +144,21 @@ function readProviders(config: Config, cwd: string, findings: Findings): LoadedP
     );
   }
   return { providers: providers.value, providerSource };
+}
+
+function readPrices({ pricesPath }: Config, findings: Findings): LoadedPrices | undefined {
+  if (pricesPath === undefined) return { pricing: createPricing([builtInPrices()]) };
+  const text = readTextFile(pricesPath);
+  const table = text.ok
+    ? parsePrices(pricesPath, text.value)
+    : fail([unreadable(pricesPath, `the price file ${text.error}`)]);
+  if (table.ok) return { pricing: createPricing([table.value, builtInPrices()]) };
+  findings.problems.push(...table.error);
+  return undefined;
+}
+
+function unreadable(file: string, message: string): Problem {
+  return { code: "unreadable_file", file, name: "", message };
 }
 
 function withOpenaiUrl(providers: Providers, url: string | undefined): Providers {

@@ -33,7 +33,6 @@ const reasons: readonly { readonly names: string; readonly instead: string }[] =
     names: "DATABASE_POOL_SIZE DATABASE_MAX_IDLE_CONNS DATABASE_CONN_MAX_LIFETIME",
     instead: "SQLite has no pool of connections, and no other database is in this version yet",
   },
-  { names: "PRICES_PATH", instead: "prices are not in this version yet" },
   { names: "PORT", instead: "use LISTEN_ADDR=:8080" },
   { names: "MASK_API_KEYS VALIDATE_API_KEY_FORMAT", instead: "keys are masked always; remove it" },
   { names: "DEFAULT_TOKEN_LIFETIME", instead: "give each token its duration_minutes" },

@@ -197,6 +197,10 @@ export const settings = {
     about: "Replaces the address of `openai` in the provider file of the binary.",
     groups: opensStore,
   }),
+  pricesPath: row("PRICES_PATH", path, {
+    about: "A price file; adds to the price table in the binary and wins by name.",
+    groups: opensStore,
+  }),
   requestTimeoutMs: row("REQUEST_TIMEOUT", duration(), {
     default: "0",
     about: "`timeouts.request` of providers that set none; 0 is no limit. Never cuts a flowing stream.",
