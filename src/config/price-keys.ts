@@ -45,7 +45,7 @@ export function describePrice({ bands, longAboveTokens, outputTokensMax }: Price
   return {
     ...describe(bands.standard),
     ...Object.fromEntries(tiers),
-    ...(outputTokensMax === undefined ? {} : { max_output_tokens: String(outputTokensMax) }),
+    ...(outputTokensMax ? { max_output_tokens: String(outputTokensMax) } : {}),
   };
 }
 

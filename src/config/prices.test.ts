@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { formatUsd } from "../usage/money.ts";
 import type { Price } from "../usage/price.ts";
 import { createPricing } from "../usage/price-table.ts";
 import defaultPrices from "./default-prices.yaml" with { type: "text" };
-import { describePrice } from "./price-keys.ts";
+import { describePrice, priceKeyNames, tierNames } from "./price-keys.ts";
 import { builtInPrices, parsePrices } from "./prices.ts";
 import { formatProblem } from "./problem.ts";
 
@@ -273,4 +275,20 @@ describe("the price table in the binary", () => {
       expect(long.input ?? 0n).toBeGreaterThanOrEqual(short.input ?? 0n);
     }
   });
+});
+
+describe("docs/prices.md", () => {
+  const page = readFileSync(join(import.meta.dir, "../../docs/prices.md"), "utf8");
+
+  test("its price file is right", () => {
+    const [, text = ""] = /\n```yaml\n([\s\S]*?)\n```/.exec(page) ?? [];
+    expect([...prices(text).keys()]).toEqual(["gpt-4o", "our-deployment", "llama3*"]);
+  });
+
+  test.each([...priceKeyNames, ...tierNames, "long_context", "max_output_tokens"])(
+    "tells what %s is",
+    (key) => {
+      expect(page).toContain(`\`${key}\``);
+    },
+  );
 });
