@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
+import { freePort } from "../harness/free-port.ts";
 import { headerValue } from "../harness/http-message.ts";
-import { replyJson } from "../harness/upstream-steps.ts";
-import { type Lab, openLab } from "./lab.ts";
+import { connectRaw } from "../harness/raw-client.ts";
+import { fin, hold, pause, readBody, replyJson } from "../harness/upstream-steps.ts";
+import { type Lab, openLab, requestBytes } from "./lab.ts";
 
 const gauge = async (lab: Lab) =>
   /llm_proxy_circuit_open\{provider="lab"\} (\d)/.exec(
@@ -32,10 +34,63 @@ test("a host that keeps failing is left alone, costs no request of a limit, and 
   expect(await codeOf(lab, token)).toBe(200);
 });
 
-test("a client's own faults open nothing, and a threshold of 0 neither", async () => {
+test.each([400, 401, 403, 404, 413, 422, 429])("a client's own %p opens nothing", async (status) => {
   await using lab = await openLab();
-  lab.upstream.answer(replyJson({}, 400));
-  for (let count = 0; count < 12; count++) expect(await codeOf(lab)).toBe(400);
+  lab.upstream.answer(replyJson({}, status));
+  for (let count = 0; count < 12; count++) expect(await codeOf(lab)).toBe(status);
+});
+
+test("clients that hang up open nothing", async () => {
+  await using lab = await openLab();
+  lab.upstream.answer([readBody(), hold()]);
+  for (let count = 0; count < 6; count++) {
+    using client = await connectRaw(lab.app.port);
+    await client.send(requestBytes("/v1/x", { method: "POST", token: lab.token, body: "{}" }));
+    const { connection } = await lab.upstream.nextRequest();
+    client.close();
+    await connection.closed();
+  }
+  await lab.records(6);
+  lab.upstream.answer(replyJson({}));
+  expect(await codeOf(lab)).toBe(200);
+});
+
+const single = (baseUrl: string, more: string) => `  single:
+    base_url: ${baseUrl}
+    allowed_methods: [POST]
+    allowed_endpoints: ["/*"]
+    ${more}
+`;
+
+test.each([
+  ["cannot be reached", "", "bad_gateway"],
+  ["breaks the connection unanswered", [readBody(), pause(5), fin()], "bad_gateway"],
+  ["does not answer in time", [readBody(), hold()], "timeout"],
+] as const)("a host that %s opens it", async (_, steps, code) => {
+  const url = steps === "" ? `http://127.0.0.1:${await freePort()}` : "$UPSTREAM";
+  const providers = single(url, "retries: {max: 0}\n    timeouts: {response_header: 60ms}");
+  await using lab = await openLab({ providers, env: { CIRCUIT_BREAKER_THRESHOLD: "3" } });
+  if (steps !== "") lab.upstream.answer(steps);
+  const { token } = await lab.app.newToken((await lab.app.newProject({ provider: "single" })).id);
+  for (let count = 0; count < 3; count++) expect(await codeOf(lab, token)).toBe(code);
+  expect(await codeOf(lab, token)).toBe("circuit_open");
+});
+
+test("half-open, one of many requests tries; the others are told to come again", async () => {
+  const env = { CIRCUIT_BREAKER_THRESHOLD: "1", CIRCUIT_BREAKER_COOLDOWN: "200ms" };
+  await using lab = await openLab({ env });
+  lab.upstream.answer(replyJson({}, 503));
+  expect(await codeOf(lab)).toBe(503);
+  await Bun.sleep(220);
+  lab.upstream.answer([readBody(), pause(100), ...replyJson({})]);
+  const codes = await Promise.all(Array.from({ length: 10 }, () => codeOf(lab)));
+  expect(codes.filter((code) => code === 200).length).toBe(1);
+  expect(codes.filter((code) => code === "circuit_open").length).toBe(9);
+  expect(lab.upstream.requests.length).toBe(2);
+  expect(await codeOf(lab)).toBe(200);
+});
+
+test("a threshold of 0 switches it off", async () => {
   await using off = await openLab({ env: { CIRCUIT_BREAKER_THRESHOLD: "0" } });
   off.upstream.answer(replyJson({}, 503));
   for (let count = 0; count < 12; count++) expect(await codeOf(off)).toBe(503);

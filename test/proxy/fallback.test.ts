@@ -275,6 +275,17 @@ test("a client that goes away at the fallback closes its connection: one outcome
   expect(await requestCount(pair)).toBe(1);
 });
 
+test("a client that goes away in the pause before a fallback: that is not asked", async () => {
+  await using pair = await openPair({ first: "retries: {max: 1, on_status: [503], max_delay: 2s}" });
+  pair.first.answer(replyJson({}, 503, [["Retry-After", "1"]]));
+  using client = await connectRaw(pair.lab.app.port);
+  await client.send(requestBytes("/v1/x", { method: "POST", token: pair.token, body: "{}" }));
+  await (await pair.first.nextRequest()).wholeBody();
+  client.close();
+  expect((await pair.lab.records(1)).map(({ outcome }) => outcome)).toEqual(["client_cancelled"]);
+  expect([pair.first.requests.length, pair.spare.requests.length]).toEqual([1, 0]);
+});
+
 test("a provider that flaps is covered all the time, and served by itself again", async () => {
   await using pair = await openPair({
     first: "retries: {max: 0, on_status: [500, 502, 503, 504]}",
