@@ -31,7 +31,12 @@ export interface DescribedPrice {
 }
 
 /** Undoes the reading of a price. Every price of every tier is spelled out, multipliers are multiplied out. */
-export function describePrice({ bands, longAboveTokens, outputTokensMax }: Price): DescribedPrice {
+export function describePrice({
+  bands,
+  longAboveTokens,
+  inputTokensMax,
+  outputTokensMax,
+}: Price): DescribedPrice {
   const describe = ({ short, long }: Band): DescribedPrice => ({
     ...describeRates(short),
     ...(longAboveTokens === undefined || short === long
@@ -45,6 +50,7 @@ export function describePrice({ bands, longAboveTokens, outputTokensMax }: Price
   return {
     ...describe(bands.standard),
     ...Object.fromEntries(tiers),
+    ...(inputTokensMax === undefined ? {} : { max_input_tokens: String(inputTokensMax) }),
     ...(outputTokensMax ? { max_output_tokens: String(outputTokensMax) } : {}),
   };
 }

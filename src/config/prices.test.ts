@@ -37,6 +37,7 @@ models:
     audio_usd_per_minute: "0.006"
     characters_usd_per_million: "15"
     web_searches_usd_per_thousand: "10"
+    max_input_tokens: 128000
     max_output_tokens: "4096"
 `);
     const short = {
@@ -55,6 +56,7 @@ models:
     expect(read.get("gpt-test")).toEqual({
       longAboveTokens: undefined,
       bands: { standard: { short, long: short } },
+      inputTokensMax: 128_000,
       outputTokensMax: 4096,
     });
   });
@@ -285,7 +287,7 @@ describe("docs/prices.md", () => {
     expect([...prices(text).keys()]).toEqual(["gpt-4o", "our-deployment", "llama3*"]);
   });
 
-  test.each([...priceKeyNames, ...tierNames, "long_context", "max_output_tokens"])(
+  test.each([...priceKeyNames, ...tierNames, "long_context", "max_input_tokens", "max_output_tokens"])(
     "tells what %s is",
     (key) => {
       expect(page).toContain(`\`${key}\``);

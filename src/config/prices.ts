@@ -41,6 +41,7 @@ const modelSchema = Type.Object(
     batch: tier,
     flex: tier,
     priority: tier,
+    max_input_tokens: Type.Optional(count),
     max_output_tokens: Type.Optional(count),
   },
   strict,
@@ -107,7 +108,7 @@ function readModels(models: Readonly<Record<string, unknown>>, report: Report): 
 function readPrice(entry: ModelEntry, report: Report): Price {
   const short = readRates(entry, [], report);
   if (Object.keys(short).length === 0) report([], "has no price: give it one, or 0", "missing");
-  const { long_context: longContext, max_output_tokens: outputMax } = entry;
+  const { long_context: longContext, max_input_tokens: inputMax, max_output_tokens: outputMax } = entry;
   const standard: Band = {
     short,
     long:
@@ -124,6 +125,7 @@ function readPrice(entry: ModelEntry, report: Report): Price {
       report,
     ),
     bands: { standard, ...Object.fromEntries(tiers) },
+    inputTokensMax: readCount(inputMax, ["max_input_tokens"], report),
     outputTokensMax:
       readCount(outputMax, ["max_output_tokens"], report) ?? (isOutputFree(standard) ? 0 : undefined),
   };

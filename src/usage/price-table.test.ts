@@ -6,6 +6,7 @@ function table(source: string, names: readonly string[], date?: string): PriceTa
   const short = { input: 1n };
   const price: Price = {
     longAboveTokens: undefined,
+    inputTokensMax: undefined,
     outputTokensMax: undefined,
     bands: { standard: { short, long: short } },
   };

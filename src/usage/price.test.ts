@@ -19,6 +19,7 @@ function price(usd: Partial<Record<Priced, string>>, rest: Partial<Price> = {}):
   const short = rates(usd);
   return {
     longAboveTokens: undefined,
+    inputTokensMax: undefined,
     outputTokensMax: undefined,
     bands: { standard: { short, long: short } },
     ...rest,

@@ -36,6 +36,8 @@ export interface Price {
   /** Requests with more input tokens than this are long; undefined: none is. */
   readonly longAboveTokens: number | undefined;
   readonly bands: { readonly standard: Band } & Readonly<Partial<Record<ServiceTier, Band>>>;
+  /** The most input that the model reads at once, its context window; undefined where that is not known. */
+  readonly inputTokensMax: number | undefined;
   /** The most tokens of one answer that are paid; undefined where that is not known. */
   readonly outputTokensMax: number | undefined;
 }
