@@ -75,7 +75,7 @@ test.each([
   expect([code, err]).toEqual([1, expect.stringContaining(said)]);
 });
 
-test.each(["check --nope", "check p.yaml q.yaml", "list p.yaml", "list --model"])(
+test.each(["check --nope", "check p.yaml q.yaml", "list p.yaml", "list --model", "list --no-offline"])(
   "%s is wrong usage",
   async (line) => {
     expect((await prices(line)).code).toBe(2);

@@ -1,14 +1,23 @@
 import { defineCommand } from "citty";
 import { argsOf, readFlags } from "../config-flags.ts";
-import { checkPrices, listPrices } from "../prices.ts";
+import { given } from "../flag-values.ts";
+import { UsageError } from "../output.ts";
+import { checkPrices, listPrices, type PricesOptions } from "../prices.ts";
 
 const { "prices-path": pricesPath, "data-dir": dataDir, config, env } = argsOf("store");
 
 /** Where the settings are; no server is asked. */
 const place = {
   ...({ "prices-path": pricesPath, "data-dir": dataDir, config, env } as object),
+  offline: { type: "boolean", default: true, description: "Always so: no server is asked" },
   json: { type: "boolean", default: false, description: "Print one JSON document" },
 } as const;
+
+/** What both commands take. @throws {UsageError} where a server is to be asked */
+function optionsOf(args: { readonly offline: boolean; readonly json: boolean }): PricesOptions {
+  if (!args.offline) throw new UsageError("prices come from files and the binary: leave --offline as it is");
+  return { flags: readFlags("store", { ...args }), json: args.json };
+}
 
 const check = defineCommand({
   meta: {
@@ -25,11 +34,7 @@ const check = defineCommand({
     ...place,
   },
   run({ args, data: io }) {
-    const { file, json } = args;
-    checkPrices(
-      { flags: readFlags("store", { ...args }), json, ...(file === undefined ? {} : { file }) },
-      io,
-    );
+    checkPrices({ ...optionsOf(args), ...given({ file: args.file }) }, io);
   },
 });
 
@@ -44,11 +49,7 @@ const list = defineCommand({
     ...place,
   },
   run({ args, data: io }) {
-    const { model, json } = args;
-    listPrices(
-      { flags: readFlags("store", { ...args }), json, ...(model === undefined ? {} : { model }) },
-      io,
-    );
+    listPrices({ ...optionsOf(args), ...given({ model: args.model }) }, io);
   },
 });
 
