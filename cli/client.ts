@@ -37,6 +37,8 @@ export interface KeyRow {
   /** Masked. */
   readonly api_key: string;
   readonly key_status: string;
+  readonly resting_until?: string;
+  readonly last_status?: number;
   readonly created_at: string;
 }
 

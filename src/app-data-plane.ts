@@ -17,7 +17,6 @@ import { createEmit } from "./proxy/emit.ts";
 import { createFindFallback } from "./proxy/fallback.ts";
 import { reasonOf } from "./proxy/fault-reason.ts";
 import { createForward } from "./proxy/forward.ts";
-import { createKeyPool } from "./proxy/key-pool.ts";
 import { createLimit } from "./proxy/limit.ts";
 import { createPipeline, type DataPlane } from "./proxy/pipeline.ts";
 import { createRetryBudget } from "./proxy/retry-budget.ts";
@@ -71,7 +70,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
   };
   const calling = {
     keys: stores.keys,
-    pool: createKeyPool({ clock: systemClock }),
+    pool: stores.keyPool,
     breaker,
     clock: systemClock,
     version,

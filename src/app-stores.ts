@@ -14,6 +14,7 @@ import type { Logger } from "./logging/logger.ts";
 import { redact } from "./logging/redact.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { createProjects } from "./project/service.ts";
+import { createKeyPool } from "./proxy/key-pool.ts";
 import { fail, ok, type Result } from "./result.ts";
 import { createAuditFile } from "./storage/audit-file.ts";
 import { createAuditRepository } from "./storage/audit-repository.ts";
@@ -226,7 +227,9 @@ function createServices(
     },
   });
   const common = { audit, clock: systemClock, newId, changes };
-  const projects = createProjects({ ...common, repository: projectRows, providers, sealer });
+  const keyPool = createKeyPool({ clock: systemClock });
+  const { restOf } = keyPool;
+  const projects = createProjects({ ...common, repository: projectRows, providers, sealer, restOf });
   const tokens = createTokens({
     ...common,
     repository: tokenRows,
@@ -257,6 +260,7 @@ function createServices(
     tokenRows,
     grants,
     keys,
+    keyPool,
     noticeForeignWrites,
     /** Writes what is in memory, then closes; a step that fails does not keep the next from being done. */
     async close(): Promise<void> {

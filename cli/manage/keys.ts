@@ -1,4 +1,5 @@
 import { defineCommand } from "citty";
+import type { KeyRow } from "../client.ts";
 import { connection, withClient } from "../client-connect.ts";
 import { argsOf, readFlags } from "../config-flags.ts";
 import { given, readCount } from "../flag-values.ts";
@@ -28,13 +29,19 @@ const list = defineCommand({
           cell(row.name),
           cell(row.api_key),
           cell(row.weight),
-          cell(row.key_status),
+          statusOf(row),
           minute(row.created_at),
         ]),
       ),
     );
   },
 });
+
+/** `resting until 2026-01-02 03:04 after 429` while the provider has refused it. */
+function statusOf(row: KeyRow): string {
+  if (row.resting_until === undefined) return cell(row.key_status);
+  return `resting until ${minute(row.resting_until)} after ${row.last_status}`;
+}
 
 const add = defineCommand({
   meta: {

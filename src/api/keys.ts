@@ -16,6 +16,12 @@ const keySchema = Type.Object({
   weight: Type.Integer({ description: "Share of the traffic among the keys of one provider: 1 to 1000" }),
   api_key: Type.String({ description: "Masked", examples: ["sk-proj-...wxyz"] }),
   key_status: Type.Union([Type.Literal("ok"), Type.Literal("unreadable")]),
+  resting_until: Type.Optional(
+    Type.String({
+      description: "Only while the provider has refused the key and this server leaves it alone",
+    }),
+  ),
+  last_status: Type.Optional(Type.Integer({ description: "That refusal: 401, 403 or 429", examples: [429] })),
   created_at: Type.String(),
 });
 
@@ -126,6 +132,7 @@ function toJson(key: ProviderKeyView): Static<typeof keySchema> {
     weight: key.weight,
     api_key: key.hint,
     key_status: key.status,
+    ...(key.rest && { resting_until: formatTime(key.rest.untilMs), last_status: key.rest.status }),
     created_at: formatTime(key.createdAtMs),
   };
 }

@@ -5,7 +5,7 @@ import type { Providers } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Secret } from "../secret.ts";
 import type { GrantChanges } from "./grant-changes.ts";
-import type { KeySealer, ProviderKey, ProviderKeyView } from "./provider-key.ts";
+import type { KeyRest, KeySealer, ProviderKey, ProviderKeyView } from "./provider-key.ts";
 import { type ProjectReason, unknownProvider } from "./reason.ts";
 import type { ProjectRepository } from "./repository.ts";
 
@@ -14,6 +14,8 @@ export interface ProjectDeps {
   readonly repository: ProjectRepository;
   readonly providers: Providers;
   readonly sealer: KeySealer;
+  /** Whether the key of this sealed text is left alone at the moment. */
+  readonly restOf: (sealed: string) => KeyRest | undefined;
   readonly changes: GrantChanges;
   readonly audit: Audit;
   readonly clock: Clock;
@@ -59,7 +61,8 @@ export function createProjectKeys(deps: ProjectDeps): ProjectKeys {
   const show = (key: ProviderKey): ProviderKeyView => {
     const { sealed, ...shown } = key;
     const opened = sealer.open(key.projectId, key.id, sealed);
-    return { ...shown, status: opened.ok ? "ok" : "unreadable" };
+    const rest = deps.restOf(sealed);
+    return { ...shown, status: opened.ok ? "ok" : "unreadable", ...(rest && { rest }) };
   };
 
   const make: ProjectKeys["make"] = ({ projectId, provider, text, name, weight, replaces }) => {

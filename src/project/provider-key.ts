@@ -18,8 +18,17 @@ export interface ProviderKey {
   readonly createdAtMs: number;
 }
 
+/** That a key is left alone by the data plane of this process. */
+export interface KeyRest {
+  /** Wall clock, ms since the epoch. */
+  readonly untilMs: number;
+  /** Of the provider's answer that was the cause. */
+  readonly status: number;
+}
+
 /** A provider key without its text. */
 export interface ProviderKeyView extends Omit<ProviderKey, "sealed"> {
+  readonly rest?: KeyRest;
   /** `unreadable`: sealed under another encryption key, or damaged. */
   readonly status: "ok" | "unreadable";
 }

@@ -31,6 +31,7 @@ async function setUp() {
           ? { ok: true, value: new Secret("x") }
           : { ok: false, error: "unreadable" },
     },
+    restOf: () => undefined,
     changes: { tokenChanged: () => {}, projectChanged: (id) => changed.push(id) },
     audit: store.audit,
     clock: store.clock,

@@ -78,7 +78,7 @@ describe("a key that rests", () => {
     const keyRing: KeyRing = { projectId: "p", keys, unreadable: 0 };
     const choose = (tried: string[] = []) =>
       pool.choose(keyRing, { body: none, tokenId: "t", tried: new Set(tried) })?.id;
-    const rest = (id: string, ms: number) => pool.rest(keys.find((key) => key.id === id) as OpenKey, ms);
+    const rest = (id: string, ms: number) => pool.rest(keys.find((key) => key.id === id) as OpenKey, ms, 429);
     return { clock, pool, keyRing, choose, rest };
   }
 
@@ -96,6 +96,14 @@ describe("a key that rests", () => {
     rest("b", 1000);
     expect(["a", "b"]).toContain(choose() ?? "");
     expect(choose(["a"])).toBe("b");
+  });
+  test("tells until when and why, as long as it rests", () => {
+    const { clock, pool, rest } = setUp({ a: 1, b: 1 });
+    rest("a", 1000);
+    expect(pool.restOf("sealed-a")).toEqual({ untilMs: clock.now() + 1000, status: 429 });
+    expect(pool.restOf("sealed-b")).toBeUndefined();
+    clock.advance(1000);
+    expect(pool.restOf("sealed-a")).toBeUndefined();
   });
   test("does not rest any more when its text is replaced", () => {
     const { pool, keyRing, rest } = setUp({ a: 1, b: 1 });

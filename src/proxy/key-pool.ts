@@ -1,5 +1,6 @@
 import type { KeyRing, OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
+import type { KeyRest } from "../project/provider-key.ts";
 import type { Body } from "./call.ts";
 
 /** Whom a key is chosen for. */
@@ -15,8 +16,10 @@ export interface KeyPool {
   choose(ring: KeyRing, seeker: Seeker): OpenKey | undefined;
   /** Whether a key is left that neither rests nor was tried. */
   hasOther(ring: KeyRing, tried: ReadonlySet<string>): boolean;
-  /** Leaves the key alone for a while. A key whose text is replaced is another one and does not rest. */
-  rest(key: OpenKey, ms: number): void;
+  /** Leaves the key alone because of that status. A key whose text is replaced is another one and does not rest. */
+  rest(key: OpenKey, ms: number, status: number): void;
+  /** Whether the key of that version rests now. */
+  restOf(version: string): KeyRest | undefined;
 }
 
 /** How much of a body tells one conversation from another: model and first messages stand at its beginning. */
@@ -24,10 +27,16 @@ const prefixBytes = 512;
 /** Resting keys remembered; past it those that have rested enough are forgotten, then all. */
 const restingMax = 10_000;
 
+interface Rest {
+  /** Monotonic. */
+  readonly untilMs: number;
+  readonly status: number;
+}
+
 /** The keys of a project for a provider as one pool. */
 export function createKeyPool({ clock }: { readonly clock: Clock }): KeyPool {
-  const restsUntilMs = new Map<string, number>();
-  const isResting = (key: OpenKey) => (restsUntilMs.get(key.version) ?? 0) > clock.monotonic();
+  const rests = new Map<string, Rest>();
+  const isResting = (key: OpenKey) => (rests.get(key.version)?.untilMs ?? 0) > clock.monotonic();
 
   return {
     choose(ring, { body, tokenId, tried }) {
@@ -37,13 +46,17 @@ export function createKeyPool({ clock }: { readonly clock: Clock }): KeyPool {
       return chooseKey(awake.length > 0 ? awake : left, body, tokenId);
     },
     hasOther: (ring, tried) => ring.keys.some((key) => !tried.has(key.id) && !isResting(key)),
-    rest(key, ms) {
-      if (restsUntilMs.size >= restingMax) {
-        for (const [version, untilMs] of restsUntilMs)
-          if (untilMs <= clock.monotonic()) restsUntilMs.delete(version);
-        if (restsUntilMs.size >= restingMax) restsUntilMs.clear();
+    rest(key, ms, status) {
+      if (rests.size >= restingMax) {
+        for (const [version, { untilMs }] of rests) if (untilMs <= clock.monotonic()) rests.delete(version);
+        if (rests.size >= restingMax) rests.clear();
       }
-      restsUntilMs.set(key.version, clock.monotonic() + ms);
+      rests.set(key.version, { untilMs: clock.monotonic() + ms, status });
+    },
+    restOf(version) {
+      const rest = rests.get(version);
+      const leftMs = (rest?.untilMs ?? 0) - clock.monotonic();
+      return rest && leftMs > 0 ? { untilMs: clock.now() + leftMs, status: rest.status } : undefined;
     },
   };
 }

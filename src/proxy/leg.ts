@@ -160,7 +160,7 @@ function createJudge(deps: LegDeps) {
     if (upstream.status < 400) return { do: "hand_on" };
     const verdict = judgeAnswer(upstream, standingOf(leg));
     if (verdict.do !== "again" && verdict.restMs !== undefined && key !== undefined) {
-      deps.pool.rest(key, verdict.restMs);
+      deps.pool.rest(key, verdict.restMs, upstream.status);
       deps.onKeyRest(leg.route.provider.name, key.id, upstream.status, verdict.restMs);
     }
     return verdict;

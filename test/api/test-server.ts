@@ -106,6 +106,7 @@ export async function startServer(options: TestServerOptions = {}) {
     repository,
     providers,
     sealer: createSealer(randomBytes(32)),
+    restOf: () => undefined,
     changes,
     audit,
     clock,

@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { headerValue } from "../harness/http-message.ts";
+import { replyJson } from "../harness/upstream-steps.ts";
 import { type Lab, openLab } from "./lab.ts";
 
 let lab: Lab;
@@ -54,6 +55,19 @@ describe("several keys of a project", () => {
     expect(json.requests[0].key_id).toBe(keys[0].id);
     expect(JSON.stringify(json) + JSON.stringify(keys)).not.toContain("sk-pool-0-0123456789");
   });
+});
+
+test("a key that the provider refuses is listed as resting, until it has rested", async () => {
+  const { token, project } = await pooledProject([1]);
+  lab.upstream.answerNext(replyJson({}, 401));
+  const beforeMs = Date.now();
+  expect((await lab.call("/v1/models", { token })).status).toBe(200);
+  const { json: keys } = await lab.app.manage("GET", `/projects/${project.id}/keys`);
+  const [resting, ...others] = keys.filter((key: { last_status?: number }) => key.last_status === 401);
+  expect(others).toEqual([]);
+  expect(Date.parse(resting.resting_until)).toBeWithin(beforeMs + 299_000, Date.now() + 300_001);
+  const good = keys.find((key: { id: string }) => key.id !== resting.id);
+  expect([good.resting_until, good.last_status]).toEqual([undefined, undefined]);
 });
 
 test("keys that cannot be read: 503 upstream_auth_error, the provider hears nothing, nothing is spent (SEC-109)", async () => {

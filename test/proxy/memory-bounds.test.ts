@@ -21,7 +21,7 @@ const bounds: Readonly<Record<string, string>> = {
   "proxy/breaker.ts circuits": "hosts of the provider file",
   "proxy/egress.ts places": "goes with its provider",
   "proxy/emit.ts audited": "1,000 addresses, then all are forgotten",
-  "proxy/key-pool.ts restsUntilMs": "10,000 keys; those that have rested go, else all (below)",
+  "proxy/key-pool.ts rests": "10,000 keys; those that have rested go, else all (below)",
   "proxy/leg.ts tried": "keys of one project, for one request",
   "proxy/resolver.ts entries": "hosts of the provider file",
   "proxy/retry-budget.ts saved": "hosts of the provider file",
@@ -65,12 +65,12 @@ describe("RES-104 what the server remembers is bounded", () => {
       return !pool.hasOther(ring, new Set());
     };
     const long = keyOf("long");
-    pool.rest(long, 60_000);
-    for (let n = 1; n < 10_000; n++) pool.rest(keyOf(`short-${n}`), 1_000);
+    pool.rest(long, 60_000, 429);
+    for (let n = 1; n < 10_000; n++) pool.rest(keyOf(`short-${n}`), 1_000, 429);
     clock.advance(2_000);
-    pool.rest(keyOf("one more"), 1_000);
+    pool.rest(keyOf("one more"), 1_000, 429);
     expect(isResting(long)).toBe(true);
-    for (let n = 0; n < 10_000; n++) pool.rest(keyOf(`new-${n}`), 60_000);
+    for (let n = 0; n < 10_000; n++) pool.rest(keyOf(`new-${n}`), 60_000, 429);
     expect(isResting(long)).toBe(false);
     expect(isResting(keyOf("new-9999"))).toBe(true);
   });
