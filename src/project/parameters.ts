@@ -32,7 +32,7 @@ export function checkParameters(
     if (seen.has(fold(name))) return fail({ code: "invalid_request_body", detail: `${name} is given twice` });
     seen.add(fold(name));
     if (scalar === undefined)
-      return fail({ code: "invalid_request_body", detail: `${name} must be a single value` });
+      return fail({ code: "invalid_request_body", detail: `${name} must be a single value, and short` });
     if (!patterns.some((pattern) => matchesGlob(pattern, scalar)))
       return fail({ code: "param_not_allowed", name, value: scalar.slice(0, 100), allowed: patterns });
   }

@@ -1,9 +1,8 @@
-import { checkParameters, type Field } from "../project/parameters.ts";
+import { checkParameters } from "../project/parameters.ts";
 import { readDecoded } from "../project/policy.ts";
-import { listJsonFields } from "../provider/json-scan.ts";
 import { fail, ok, type Result } from "../result.ts";
+import { readFields } from "./body-fields.ts";
 import type { Body, Call, Permit } from "./call.ts";
-import { readMultipart } from "./multipart.ts";
 import type { Refusal } from "./refuse.ts";
 
 /** Bodies up to this length are read before the provider is called: cheaper than to stream them (bun.md section 1). */
@@ -31,7 +30,7 @@ export function createReadBody(deps: BodyDeps) {
     if (length > deps.bytesMax) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
     const bytes = await readUpTo(streamOf(request), deps.bytesMax);
     if (bytes === undefined) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
-    const refusal = checkBody(request.headers, bytes, permit, deps.enableStreaming);
+    const refusal = await checkBody(request.headers, bytes, permit, deps.enableStreaming);
     return refusal === undefined ? ok({ kind: "held", bytes }) : fail(refusal);
   };
 }
@@ -78,53 +77,19 @@ async function readUpTo(
 }
 
 /** What a provider's own rules have against a body that is held; `mayStream` is whether it may ask for a stream. */
-export function checkBody(
+export async function checkBody(
   headers: Headers,
   bytes: Uint8Array,
   { provider }: Pick<Permit, "provider">,
   mayStream: boolean,
-): Refusal | undefined {
+): Promise<Refusal | undefined> {
   if (bytes.byteLength === 0) return undefined;
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding !== "identity") return { code: "unsupported_encoding" };
-  const fields = readFields(headers.get("content-type") ?? "", bytes);
-  if (fields === undefined) return { code: "invalid_request_body", detail: "it is neither JSON nor a form" };
-  const checked = checkParameters(fields, provider.paramWhitelist);
+  const fields = await readFields(headers.get("content-type") ?? "", bytes);
+  if (!fields.ok) return { code: "invalid_request_body", detail: fields.error };
+  const checked = checkParameters(fields.value, provider.paramWhitelist);
   if (!checked.ok) return checked.error;
-  const streams = fields.some(({ name, scalar }) => name.toLowerCase() === "stream" && !isNo(scalar));
+  const streams = fields.value.some(({ name, scalar }) => name.toLowerCase() === "stream" && !isNo(scalar));
   return streams && !mayStream ? { code: "streaming_disabled" } : undefined;
-}
-
-/**
- * The fields of a JSON object or a form; undefined where it is neither. What looks like JSON is read as JSON whatever
- * its type, since providers do so too and a wrong Content-Type must not walk round the check; as a form it is then
- * read as well.
- */
-function readFields(type: string, bytes: Uint8Array): readonly Field[] | undefined {
-  const text = decodeUtf8(bytes);
-  const json = text === undefined ? undefined : listJsonFields(text);
-  const jsonFields = json?.ok ? json.value : undefined;
-  if (!/^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type)) return jsonFields;
-  if (jsonFields === undefined && beginsLikeJson(bytes)) return undefined;
-  const isMultipart = type.toLowerCase().startsWith("multipart");
-  const formFields = isMultipart ? readMultipart(type, bytes) : readUrlencoded(bytes);
-  return formFields && [...formFields, ...(jsonFields ?? [])];
-}
-
-/** Readers that stop behind the first value, as Go's do, take a part for the whole, and many look at no type. */
-function beginsLikeJson(bytes: Uint8Array): boolean {
-  return /^(\xef\xbb\xbf)?[\t\n\r ]*[{[]/.test(Buffer.from(bytes).toString("latin1"));
-}
-
-function readUrlencoded(bytes: Uint8Array): readonly Field[] {
-  const parameters = new URLSearchParams(new TextDecoder().decode(bytes));
-  return [...parameters].map(([name, scalar]) => ({ name, scalar }));
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return undefined; // RFC 8259, 8.1: JSON is UTF-8
-  }
 }

@@ -33,7 +33,8 @@ export function createFindFallback({ providers, keys, checkPolicy }: FallbackDep
     if (checkPolicy(call, route) !== undefined) return undefined;
     const isUnchecked = body.kind === "none" || provider.paramWhitelist.size === 0;
     // Whether it may stream is a setting of all providers, and was checked for the first.
-    if (isUnchecked || checkBody(call.request.headers, body.bytes, route, true) === undefined) return route;
+    if (isUnchecked || (await checkBody(call.request.headers, body.bytes, route, true)) === undefined)
+      return route;
     return undefined;
   };
 }

@@ -1,4 +1,5 @@
 import type { Field } from "../project/parameters.ts";
+import { fieldsMax } from "../provider/json-scan.ts";
 
 /** The lines above a part's content; those of SDKs are a tenth of it. */
 const headBytesMax = 4096;
@@ -13,13 +14,15 @@ const encodingLine = /^content-transfer-encoding:(?![ \t]*(7bit|8bit|binary)[ \t
  * The fields of a `multipart/form-data` body (RFC 7578). Read here and not by the runtime, which passes over what it
  * does not understand: undefined is also a form that some reader would take in another way, so that nothing walks
  * round the check. That is bare line feeds, text around the parts, folded lines, `name*=`, a name with escapes, a
- * part without exactly one name, an encoded part. No SDK sends any of these.
+ * part without exactly one name, an encoded part, more than 1,000 parts. No SDK sends any of these.
  */
 export function readMultipart(type: string, bytes: Uint8Array): readonly Field[] | undefined {
   const boundaries = [...type.matchAll(/;[ \t]*boundary=(?:"([^"\\]+)"|([^\s";]+))/gi)];
   const boundary = boundaries[0]?.[1] ?? boundaries[0]?.[2];
   if (boundary === undefined || boundaries.length > 1) return undefined;
-  const pieces = Buffer.from(bytes).toString("latin1").split(`--${boundary}`);
+  const pieces = Buffer.from(bytes)
+    .toString("latin1")
+    .split(`--${boundary}`, fieldsMax + 3);
   const [before, after] = [pieces.shift(), pieces.pop()];
   if (before !== "" || (after !== "--" && after !== "--\r\n")) return undefined;
   const fields = pieces.map(readPart);
