@@ -89,7 +89,11 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       enforceProjectActive: config.enforceProjectActive,
       checkPolicy,
     }),
-    readBody: createReadBody({ bytesMax: config.maxRequestBytes, enableStreaming: config.enableStreaming }),
+    readBody: createReadBody({
+      bytesMax: config.maxRequestBytes,
+      silenceMs: config.clientBodyTimeoutMs,
+      enableStreaming: config.enableStreaming,
+    }),
     limit: createLimit({ counter: createRequestCounter(stores.database), clock: systemClock }),
     forward: createForward({
       ...calling,

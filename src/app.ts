@@ -166,6 +166,7 @@ function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
     isMetricsEnabled: config.enableMetrics,
     metricsToken: config.metricsToken,
     maxRequestBytes: config.maxRequestBytes,
+    bodySilenceMs: config.clientBodyTimeoutMs,
     isStorageFault: (fault) => fault instanceof DatabaseFault,
     isReady: () =>
       stores.database.first("SELECT 1 AS one").then(
@@ -209,7 +210,8 @@ function openListeners({
 }: ListenerParts): Result<{ readonly main: Open; readonly management: Open | undefined }, StartFault> {
   const open = (address: Config["listenAddr"], surface: Surface): Result<Open, StartFault> => {
     const onFault = (error: unknown) => logger.error("a request failed unexpectedly", { error });
-    const listener = listen({ address, surface, handle: server.handle, onFault, tls });
+    const idleTimeoutS = Math.ceil(config.clientIdleTimeoutMs / 1000);
+    const listener = listen({ address, surface, handle: server.handle, idleTimeoutS, onFault, tls });
     if (!listener.ok) return fail(listener.error);
     const { hostname } = address;
     const isEverywhere = hostname === "" || hostname === "0.0.0.0" || hostname === "::";

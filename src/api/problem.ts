@@ -98,6 +98,11 @@ export const problems = {
     error: "method not allowed",
     description: "See the Allow header for the methods there are",
   },
+  request_timeout: {
+    status: 408,
+    error: "the request body did not come",
+    description: "Send it without a pause of more than CLIENT_BODY_TIMEOUT",
+  },
   request_too_large: {
     status: 413,
     error: "the request body is too large",

@@ -123,6 +123,14 @@ export const settings = {
     default: "10MiB",
     about: "The largest body that is held: management requests, and bodies that a policy must read.",
   }),
+  clientIdleTimeoutMs: row("CLIENT_IDLE_TIMEOUT", duration({ max: 240_000 }), {
+    default: "3m",
+    about: "How long a connection may be idle, or take for the head of a request; 0 is for ever.",
+  }),
+  clientBodyTimeoutMs: row("CLIENT_BODY_TIMEOUT", duration({ max: 3_600_000 }), {
+    default: "2m",
+    about: "How long a request body may be silent while it is waited for; 0 is for ever.",
+  }),
   maxConcurrentRequests: row("MAX_CONCURRENT_REQUESTS", integer(), {
     default: "0",
     about: "More proxied requests at once than this get 503 `overloaded`; 0 is no limit.",

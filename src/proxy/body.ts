@@ -4,34 +4,53 @@ import { fail, ok, type Result } from "../result.ts";
 import { readFields } from "./body-fields.ts";
 import type { Body, Call, Permit } from "./call.ts";
 import type { Refusal } from "./refuse.ts";
+import { inTime, UploadStalled, watchUpload } from "./upload.ts";
 
 /** Bodies up to this length are read before the provider is called: cheaper than to stream them (bun.md section 1). */
 const heldAnywayBytesMax = 1 << 20;
+/**
+ * Such a body comes as one, so that its pauses cannot be seen: it has the time of one pause, and so much for each byte
+ * (8 kB/s) besides.
+ */
+const heldMsPerByte = 1 / 8;
 
 interface BodyDeps {
   /** Bound for a body that a policy must read. */
   readonly bytesMax: number;
+  /** How long the client may send nothing of a body that is waited for; 0 is for ever. */
+  readonly silenceMs: number;
   readonly enableStreaming: boolean;
 }
 
 /** Reads the request body as far as a policy needs it, and checks it; otherwise it is left to pass. */
 export function createReadBody(deps: BodyDeps) {
-  return async (call: Call, permit: Permit): Promise<Result<Body, Refusal>> => {
-    const { request } = call;
-    if (!deps.enableStreaming && asksForStream(call.query, permit.path))
-      return fail({ code: "streaming_disabled" });
+  const { bytesMax, silenceMs, enableStreaming } = deps;
+
+  async function read({ request, query }: Call, permit: Permit): Promise<Result<Body, Refusal>> {
+    if (!enableStreaming && asksForStream(query, permit.path)) return fail({ code: "streaming_disabled" });
     if (!hasBody(request.headers)) return ok({ kind: "none" });
-    const isChecked = permit.provider.paramWhitelist.size > 0 || !deps.enableStreaming;
+    const isChecked = permit.provider.paramWhitelist.size > 0 || !enableStreaming;
     const length = Number(request.headers.get("content-length") ?? Number.NaN);
     if (!isChecked) {
-      if (!(length <= heldAnywayBytesMax)) return ok({ kind: "streamed", stream: streamOf(request) });
-      return ok({ kind: "held", bytes: new Uint8Array(await request.arrayBuffer()) });
+      if (!(length <= heldAnywayBytesMax))
+        return ok({ kind: "streamed", stream: watchUpload(streamOf(request), silenceMs) });
+      const whole = await inTime(request.arrayBuffer(), silenceMs && silenceMs + length * heldMsPerByte);
+      return ok({ kind: "held", bytes: new Uint8Array(whole) });
     }
-    if (length > deps.bytesMax) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
-    const bytes = await readUpTo(streamOf(request), deps.bytesMax);
-    if (bytes === undefined) return fail({ code: "request_too_large", bytesMax: deps.bytesMax });
-    const refusal = await checkBody(request.headers, bytes, permit, deps.enableStreaming);
+    if (length > bytesMax) return fail({ code: "request_too_large", bytesMax });
+    const bytes = await readUpTo(watchUpload(streamOf(request), silenceMs), bytesMax);
+    if (bytes === undefined) return fail({ code: "request_too_large", bytesMax });
+    const refusal = await checkBody(request.headers, bytes, permit, enableStreaming);
     return refusal === undefined ? ok({ kind: "held", bytes }) : fail(refusal);
+  }
+
+  return async (call: Call, permit: Permit): Promise<Result<Body, Refusal>> => {
+    try {
+      return await read(call, permit);
+    } catch (fault) {
+      if (fault instanceof UploadStalled) return fail({ code: "request_timeout" });
+      throw fault;
+    }
   };
 }
 

@@ -13,6 +13,8 @@ export interface Inbound {
   readonly query: string;
   /** There where the request asks for a WebSocket. */
   readonly upgrade?: Upgrade | undefined;
+  /** Tells that the answer is given: the connection may be closed now when it stays idle. */
+  readonly rest: () => void;
 }
 
 /** What is known of any request, be it ever so wrong. */

@@ -6,9 +6,10 @@ import type { Breaker, Health } from "./breaker.ts";
 import type { Body, Call, Deadline, Permit, Reply, Times } from "./call.ts";
 import { createDeadline, pause } from "./deadline.ts";
 import type { KeyPool } from "./key-pool.ts";
-import type { Refusal } from "./refuse.ts";
+import type { Refusal, RefusalCode } from "./refuse.ts";
 import { judgeAnswer, judgeNoConnection, type Standing, type Verdict } from "./retry.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import { UploadStalled } from "./upload.ts";
 
 /** What the attempts at one provider need. */
 export interface LegDeps {
@@ -145,6 +146,7 @@ export function createTravel(deps: LegDeps) {
   function endWithout({ journey, route }: Leg, error: unknown, hasExpired: boolean): Ending {
     if (hasExpired) return { result: fail({ code: "timeout" }), mayMoveOn: countsAs(route, 504) };
     if (journey.call.request.signal.aborted) return cancelled;
+    if (error instanceof UploadStalled) return stalled;
     if (isConnectFault(error)) return { result: fail({ code: "bad_gateway" }), mayMoveOn: true };
     deps.onFault(route.provider.name, journey.call.requestId, error);
     return { result: fail({ code: "bad_gateway" }), mayMoveOn: countsAs(route, 502) };
@@ -197,6 +199,8 @@ function leftMs({ endsAtMs }: Leg, clock: Clock): number {
 }
 
 const cancelled: Ending = { result: fail({ code: "client_cancelled" }), mayMoveOn: false };
+const stalled: Ending = { result: fail({ code: "request_timeout" }), mayMoveOn: false };
+const clientFaults = new Set<RefusalCode>(["client_cancelled", "request_timeout"]);
 
 function countsAs({ provider }: Route, status: number): boolean {
   return provider.retry.onStatus.includes(status);
@@ -205,5 +209,5 @@ function countsAs({ provider }: Route, status: number): boolean {
 /** What a request tells of the host, however many attempts it took; a client's own fault tells nothing bad. */
 function healthOf(result: Result<Reply, Refusal>): Health {
   if (result.ok) return [502, 503, 504].includes(result.value.upstream.status) ? "bad" : "good";
-  return result.error.code === "client_cancelled" ? "unknown" : "bad";
+  return clientFaults.has(result.error.code) ? "unknown" : "bad";
 }

@@ -58,6 +58,7 @@ export function createPipeline(step: Steps): DataPlane {
   return async (request, inbound) => {
     const arrival = step.arrive(request, inbound);
     if (request.method === "OPTIONS") {
+      inbound.rest();
       step.emit.preflight();
       return step.cors.preflight(arrival, step.preflightProvider(arrival.path));
     }
@@ -69,6 +70,7 @@ export function createPipeline(step: Steps): DataPlane {
       if (isEnded) return;
       isEnded = true;
       leave?.();
+      inbound.rest();
       step.emit.ended(trace);
     };
     const onEnd = (how: End): void => {

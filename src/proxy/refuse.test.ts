@@ -21,6 +21,7 @@ describe("every code", () => {
       "bad_gateway",
       "circuit_open",
       "overloaded",
+      "request_timeout",
       "service_unavailable",
       "timeout",
     ]);

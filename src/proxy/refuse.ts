@@ -26,6 +26,7 @@ export type Refusal =
   | { readonly code: "unsupported_encoding" }
   | { readonly code: "upgrade_refused"; readonly detail: string }
   | { readonly code: "streaming_disabled" }
+  | { readonly code: "request_timeout" }
   | { readonly code: "request_too_large"; readonly bytesMax: number }
   | { readonly code: "rate_limit_exceeded" }
   | { readonly code: "overloaded" }
@@ -129,6 +130,12 @@ export const wordings: Readonly<Record<RefusalCode, Wording>> = {
     message: "Streaming is switched off on this server",
     description: "Send the request without streaming",
   },
+  request_timeout: {
+    status: 408,
+    message: "The request body did not come",
+    description: "Send it without a pause of more than CLIENT_BODY_TIMEOUT",
+    isRetryable: true,
+  },
   request_too_large: {
     status: 413,
     message: "The request body is larger than what may be held to check it",
@@ -226,6 +233,7 @@ export function refusalResponse(refusal: Refusal, arrival: Arrival, dialect: Dia
   headers.set(dialect.requestIdHeader, arrival.requestId);
   if (status === 401) headers.set("www-authenticate", "Bearer"); // RFC 9110, 15.5.2
   if (refusal.code === "method_not_allowed") headers.set("allow", refusal.allowed.join(", "));
+  if (refusal.code === "request_timeout") headers.set("connection", "close"); // RFC 9110, 15.5.9
   if (refusal.code === "overloaded") headers.set("retry-after", "1");
   if (refusal.code === "circuit_open")
     headers.set("retry-after", String(Math.ceil(refusal.retryAfterMs / 1000)));

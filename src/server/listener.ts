@@ -44,6 +44,8 @@ interface ListenerDeps {
   readonly address: ListenAddress;
   readonly surface: Surface;
   readonly handle: Server["handle"];
+  /** How long a connection may be without a request, or with half of a head; 0 is for ever, 240 the most. */
+  readonly idleTimeoutS: number;
   /** Told of what the handler failed to catch. */
   readonly onFault: (fault: unknown) => void;
   /** None: plain HTTP. */
@@ -55,7 +57,10 @@ type BunServer = Bun.Server<SocketData>;
 /** Request line and headers together; the runtime's own 16 KiB are too few for traces, tokens and lists of betas. */
 const headBytesMax = 64 * 1024;
 
-/** Opens a socket. The data plane bounds nothing here: it decides by policy, and streams may be silent for long. */
+/**
+ * Opens a socket. It bounds idle connections and half heads, which no handler hears of, and nothing that is under way:
+ * an answer may be silent for long, and what bounds a body is `upload.ts`.
+ */
 export function listen(deps: ListenerDeps): Result<Listener, ListenFault> {
   Object.assign(http, { maxHeaderSize: headBytesMax }); // holds for servers that are opened from here on
   const sockets = createSockets();
@@ -80,7 +85,7 @@ export function listen(deps: ListenerDeps): Result<Listener, ListenFault> {
 }
 
 function open(
-  { address, surface, handle, onFault, tls }: ListenerDeps,
+  { address, surface, handle, idleTimeoutS, onFault, tls }: ListenerDeps,
   sockets: Sockets,
 ): Result<BunServer, ListenFault> {
   const { hostname, port } = address;
@@ -89,12 +94,16 @@ function open(
       ...(hostname !== "" && { hostname }),
       port,
       ...(tls && { tls: tlsOptions(tls) }),
-      idleTimeout: 0, // else 10 s of silence end a stream
+      idleTimeout: idleTimeoutS,
       reusePort: false, // else a second server takes half of the connections
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
-      fetch: (request, bun) =>
-        handle(request, bun.requestIP(request)?.address ?? "", surface, sockets.upgrade(request, bun)),
+      fetch(request, bun) {
+        bun.timeout(request, 0); // from here until it rests, silence is no fault
+        const address = bun.requestIP(request)?.address ?? "";
+        const rest = () => bun.timeout(request, idleTimeoutS);
+        return handle(request, { address, surface, upgrade: sockets.upgrade(request, bun), rest });
+      },
       websocket: sockets.handler,
       error(fault) {
         onFault(fault);

@@ -17,6 +17,8 @@ export interface Inbound extends Target {
   readonly address: string;
   /** There where the request asks for a WebSocket. */
   readonly upgrade: Upgrade | undefined;
+  /** Tells that the answer is given: the connection may be closed now when it stays idle. */
+  readonly rest: () => void;
 }
 
 /** What answers all paths that are not reserved; it never throws. */
@@ -25,6 +27,9 @@ export type DataPlane = (request: Request, inbound: Inbound) => Response | Promi
 /** What a listener serves: all; all but management; or management alone (`MANAGEMENT_LISTEN_ADDR`). */
 export type Surface = "all" | "data" | "management";
 
+/** The connection that a request came on. */
+export type Connection = Pick<Inbound, "address" | "upgrade" | "rest"> & { readonly surface: Surface };
+
 export interface ServerDeps extends Omit<HealthDeps, "isDraining"> {
   readonly api: Api;
   readonly pipeline: DataPlane;
@@ -32,18 +37,15 @@ export interface ServerDeps extends Omit<HealthDeps, "isDraining"> {
   readonly logger: Logger;
   /** Largest body of a management request. */
   readonly maxRequestBytes: number;
+  /** How long that body may be silent; 0 is for ever. */
+  readonly bodySilenceMs: number;
   /** Whether a fault means that the database cannot be used. */
   readonly isStorageFault: (fault: unknown) => boolean;
 }
 
 export interface Server {
   /** Answers a request of a listener. */
-  handle(
-    request: Request,
-    address: string,
-    surface: Surface,
-    upgrade?: Upgrade,
-  ): Response | Promise<Response>;
+  handle(request: Request, connection: Connection): Response | Promise<Response>;
   /** A management request without a socket, from whoever may open the database; it needs no credential. */
   manage(request: Request): Promise<Response>;
   /** From now on `/ready` is 503. */
@@ -90,7 +92,7 @@ export function createServer(deps: ServerDeps): Server {
     const path = withoutSlash(target.path);
     const access = findAccess(table, { method, path });
     if ("allowed" in access) return problemResponse(noRoute(access.allowed));
-    const body = await readBody(request, deps.maxRequestBytes);
+    const body = await readBody(request, { bytesMax: deps.maxRequestBytes, silenceMs: deps.bodySilenceMs });
     if (!body.ok) return problemResponse({ code: body.error, headers: { connection: "close" } });
 
     const inner = new Request(internalOrigin + path + target.query, {
@@ -129,20 +131,20 @@ export function createServer(deps: ServerDeps): Server {
   }
 
   return {
-    handle(request, address, surface, upgrade) {
+    handle(request, { surface, ...connection }) {
       const { method, headers } = request;
       const target = isOneHost(headers.get("host")) ? readTarget(request.url) : "bad_host";
       const path = target === "bad_host" ? "" : target.path;
       if (target !== "bad_host" && surface !== "management" && !isReserved(path, deps)) {
-        inbounds.set(request, { ...target, address, upgrade });
+        inbounds.set(request, { ...target, ...connection });
         return app.fetch(request);
       }
-      const caller = api.readCaller({ method, path, headers, address });
+      const caller = api.readCaller({ method, path, headers, address: connection.address });
       return answer(caller, () => {
         if (target === "bad_host") return problemResponse({ code: "bad_request" });
         if (!isServed(path, surface)) return problemResponse({ code: "not_found" });
         return guarded(request, target, caller);
-      });
+      }).finally(connection.rest);
     },
 
     manage(request) {

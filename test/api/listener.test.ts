@@ -8,7 +8,13 @@ import { startServer } from "./test-server.ts";
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
 function tryListen(address: ListenAddress) {
-  return listen({ address, surface: "all", handle: () => new Response(), onFault: () => {} });
+  return listen({
+    address,
+    surface: "all",
+    idleTimeoutS: 0,
+    handle: () => new Response(),
+    onFault: () => {},
+  });
 }
 
 test("OPS-101: a port that another server has is refused, with the address and what to do", async () => {
@@ -57,6 +63,7 @@ test("what a handler fails to catch is told, and answered without a page", async
   const listening = listen({
     address: { hostname: "127.0.0.1", port: 0 },
     surface: "all",
+    idleTimeoutS: 0,
     handle: () => {
       throw new Error("secret in a message");
     },

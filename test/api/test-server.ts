@@ -73,6 +73,8 @@ function provider(name: string, scheme: "bearer" | "none" = "bearer"): Provider 
 
 export interface TestServerOptions {
   readonly surface?: Surface;
+  /** Default 0: no limit. */
+  readonly idleTimeoutS?: number;
   readonly pipeline?: DataPlane;
   readonly server?: Partial<ServerDeps>;
   readonly api?: Partial<ApiDeps>;
@@ -157,10 +159,11 @@ export async function startServer(options: TestServerOptions = {}) {
     isMetricsEnabled: true,
     metricsToken: undefined,
     maxRequestBytes: 4096,
+    bodySilenceMs: 0,
     isStorageFault: (fault) => fault instanceof DatabaseFault,
     ...options.server,
   });
-  const listener = open(server.handle, options.surface ?? "all");
+  const listener = open(server.handle, options);
   const base = `http://127.0.0.1:${listener.port}`;
 
   /** A management request by someone who has the token; the body is sent as JSON. */
@@ -216,10 +219,14 @@ export async function startServer(options: TestServerOptions = {}) {
 
 export type TestServer = Awaited<ReturnType<typeof startServer>>;
 
-function open(handle: ReturnType<typeof createServer>["handle"], surface: Surface): Listener {
+function open(
+  handle: ReturnType<typeof createServer>["handle"],
+  { surface = "all", idleTimeoutS = 0 }: TestServerOptions,
+): Listener {
   const listening = listen({
     address: { hostname: "127.0.0.1", port: 0 },
     surface,
+    idleTimeoutS,
     handle,
     onFault: (fault) => {
       throw fault;

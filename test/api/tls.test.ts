@@ -30,6 +30,7 @@ function serve(tls: Parameters<typeof listen>[0]["tls"], handle: () => Response 
   const listener = listen({
     address: { hostname: "127.0.0.1", port: 0 },
     surface: "all",
+    idleTimeoutS: 0,
     handle,
     onFault: (fault) => {
       throw fault;
@@ -75,7 +76,8 @@ test("a WebSocket goes on under another certificate", async () => {
   const listener = listen({
     address: { hostname: "127.0.0.1", port: 0 },
     surface: "all",
-    handle: (_request, _address, _surface, upgrade) => {
+    idleTimeoutS: 0,
+    handle: (_request, { upgrade }) => {
       const isOpen = upgrade?.(
         (client) => ({
           message: (message) => void client.send(message),

@@ -1,0 +1,43 @@
+/** The client has stopped in the middle of a body that it owes. */
+export class UploadStalled extends Error {
+  override readonly name = "UploadStalled";
+}
+
+/**
+ * Passes a request body on at the pace of its reader, and breaks it off where the client sends nothing for `silenceMs`
+ * while it is waited for (TMO-106); a provider that does not read is no silence of the client's. 0 is no limit. The reader gets an
+ * `UploadStalled`.
+ */
+export function watchUpload(body: ReadableStream<Uint8Array>, silenceMs: number): ReadableStream<Uint8Array> {
+  if (silenceMs === 0) return body;
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const chunk = await inTime(reader.read(), silenceMs).catch((fault: unknown) => {
+          if (fault instanceof UploadStalled) giveUp(reader);
+          throw fault;
+        });
+        if (chunk.done) controller.close();
+        else controller.enqueue(chunk.value);
+      },
+      cancel: () => giveUp(reader),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** @throws {UploadStalled} when it takes longer; 0 is no limit */
+export async function inTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  if (limitMs === 0) return await work;
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new UploadStalled("the client sent nothing for too long")),
+    limitMs,
+  );
+  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
+}
+
+function giveUp(reader: { cancel(): Promise<void> }): void {
+  reader.cancel().catch(() => {}); // the client may be gone already
+}
