@@ -72,8 +72,16 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     keys: stores.keys,
     pool: stores.keyPool,
     breaker,
+    budget: createRetryBudget(),
     clock: systemClock,
+    random: Math.random,
     version,
+    onRetry: (provider: string) => metrics.upstreamRetried(provider),
+    onKeyRest(provider: string, keyId: string, status: number, restMs: number) {
+      metrics.keySetAside(provider, status);
+      const facts = { provider, key_id: keyId, status_code: status, rest_ms: restMs };
+      logger.warn("a provider key was set aside", facts);
+    },
     onFault(provider: string, requestId: string, error: unknown) {
       const text = redact(reasonOf(error));
       logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });
@@ -98,18 +106,6 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     forward: createForward({
       ...calling,
       findFallback: createFindFallback({ providers, keys: stores.keys, checkPolicy }),
-      budget: createRetryBudget(),
-      random: Math.random,
-      onRetry: (provider) => metrics.upstreamRetried(provider),
-      onKeyRest(provider, keyId, status, restMs) {
-        metrics.keySetAside(provider, status);
-        logger.warn("a provider key was set aside", {
-          provider,
-          key_id: keyId,
-          status_code: status,
-          rest_ms: restMs,
-        });
-      },
     }),
     openSocket: createOpenSocket({ ...calling, enableStreaming: config.enableStreaming }),
     emit: createEmit({ logger, metrics, audit: stores.audit, clock: systemClock, usage: stores.usageWriter }),

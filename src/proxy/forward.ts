@@ -1,6 +1,6 @@
 import type { KeyCache } from "../cache/key-cache.ts";
 import { fail, type Result } from "../result.ts";
-import { discard } from "./attempt.ts";
+import { callProvider, discard } from "./attempt.ts";
 import type { Body, Call, Hold, Permit, Reply } from "./call.ts";
 import type { FindFallback } from "./fallback.ts";
 import { createTravel, type Ending, type Journey, type LegDeps } from "./leg.ts";
@@ -29,7 +29,8 @@ export function createForward(deps: ForwardDeps) {
       return refuse({ code: "upstream_auth_error" });
 
     const endsAtMs = deps.clock.monotonic() + (provider.timeouts.requestMs || Infinity);
-    const journey: Journey = { call, permit, body, endsAtMs, attempts: 0, wasReached: false };
+    const start = { attempts: 0, wasReached: false };
+    const journey: Journey = { call, permit, body, send: callProvider, endsAtMs, ...start };
     const ending = await travel(journey, { ...permit, ring });
     const { result } = ending.mayMoveOn ? await moveOn(journey, ending) : ending;
     return result.ok || journey.wasReached ? result : refuse(result.error);

@@ -1,7 +1,7 @@
 import type { KeyRing, OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { callProvider, discard, isConnectFault, isLimited, startTimes } from "./attempt.ts";
+import { type Attempt, discard, isConnectFault, isLimited, startTimes } from "./attempt.ts";
 import type { Breaker, Health } from "./breaker.ts";
 import type { Body, Call, Deadline, Permit, Reply, Times } from "./call.ts";
 import { createDeadline, pause } from "./deadline.ts";
@@ -37,6 +37,8 @@ export interface Journey {
   /** For the provider that the request is for. */
   readonly permit: Permit;
   readonly body: Body;
+  /** How an attempt is made. */
+  readonly send: (attempt: Attempt) => Promise<Result<Response, unknown>>;
   /** Monotonic: when the whole of it must be over; infinite where nothing says so. */
   readonly endsAtMs: number;
   /** At all providers so far. */
@@ -118,7 +120,7 @@ export function createTravel(deps: LegDeps) {
     journey.attempts++;
     const times = startTimes(deps.clock, call);
     const what = { call, permit: route, body, key, deadline, version: deps.version };
-    const answer = await callProvider({ ...what, limitMs: leftMs(leg, deps.clock) });
+    const answer = await journey.send({ ...what, limitMs: leftMs(leg, deps.clock) });
     if (answer.ok || !isConnectFault(answer.error)) journey.wasReached = true;
     return { key, answer, times };
   }

@@ -1,30 +1,22 @@
-import type { KeyCache, OpenKey } from "../cache/key-cache.ts";
-import type { Clock } from "../clock.ts";
+import type { KeyCache } from "../cache/key-cache.ts";
 import { joinPath } from "../project/policy.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { firstLimit, isConnectFault, isLimited, startTimes } from "./attempt.ts";
-import type { Breaker, Health } from "./breaker.ts";
-import type { Call, Hold, Permit, Reply } from "./call.ts";
+import { type Attempt, firstLimit } from "./attempt.ts";
+import type { Body, Call, Hold, Permit, Reply } from "./call.ts";
 import type { Upgrade } from "./client-socket.ts";
-import { createDeadline } from "./deadline.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
-import type { KeyPool } from "./key-pool.ts";
+import { createTravel, type Journey, type LegDeps } from "./leg.ts";
 import type { Refusal } from "./refuse.ts";
 import { chosenFor, offerFor } from "./subprotocols.ts";
 import { type Dialled, relaySockets, type SocketRelayDeps } from "./websocket-relay.ts";
 
-interface OpenSocketDeps {
+interface OpenSocketDeps extends LegDeps {
   readonly keys: KeyCache;
-  readonly pool: KeyPool;
-  readonly breaker: Breaker;
   readonly enableStreaming: boolean;
-  readonly clock: Clock;
-  readonly version: string;
-  /** Told why a provider could not be reached; the text may come from outside. */
-  readonly onFault: (provider: string, requestId: string, error: unknown) => void;
 }
 
+const none: Body = { kind: "none" };
 const uncheckable = "the parameters of this provider are checked, and those in messages cannot be";
 
 /** A provider's WebSocket that waits for the client's. */
@@ -35,8 +27,13 @@ export interface OpenSocket {
   join(upgrade: Upgrade, headers: Headers, relayDeps: SocketRelayDeps): boolean;
 }
 
-/** Step 5 for a WebSocket: opens the provider's first, so that a refusal there is still an HTTP answer here. */
+/**
+ * Step 5 for a WebSocket: opens the provider's first, so that a refusal there is still an HTTP answer here. Keys, circuit,
+ * limits and attempts are those of every request; a fallback is not asked, as a session is bound to its provider.
+ */
 export function createOpenSocket(deps: OpenSocketDeps) {
+  const travel = createTravel(deps);
+
   return async (call: Call, permit: Permit, hold: Hold): Promise<Result<OpenSocket, Refusal>> => {
     const { provider, grant } = permit;
     const refuse = async (refusal: Refusal) => {
@@ -44,35 +41,28 @@ export function createOpenSocket(deps: OpenSocketDeps) {
       return fail(refusal);
     };
     const ring = permit.ring ?? (await deps.keys.find(grant.project.id, provider.name));
-    const seeker = { body: { kind: "none" }, tokenId: grant.token.id, tried: new Set<string>() } as const;
-    const key = deps.pool.choose(ring, seeker);
-    const refusal = check(call, provider, key !== undefined);
+    const refusal = check(call, provider, ring.keys.length > 0);
     if (refusal !== undefined) return refuse(refusal);
-    const leave = deps.breaker.ask(provider.origin);
-    if (!leave.ok) return refuse({ code: "circuit_open", retryAfterMs: leave.error });
 
-    const times = startTimes(deps.clock, call);
-    const deadline = createDeadline(call.request.signal, isLimited(provider));
-    deadline.arm(firstLimit(provider, provider.timeouts.requestMs));
-    const dialled = await dial(target(call, permit, key), deadline.signal);
-    const hasExpired = deadline.hasExpired();
-    deadline.arm(0);
-    const wasLeft = call.request.signal.aborted && !hasExpired;
-    leave.value.tell(healthOf(dialled, wasLeft));
-    if (dialled.ok) {
-      const upstream = new Response(null, { status: 101 });
-      const facts = { keyId: key?.id ?? "", deadline, requestLeftMs: 0, retries: 0 };
-      const reply = { ...times(), ...facts, provider, isFallback: false, upstream };
-      return ok({ reply, join: (...how) => join(call, dialled.value, how) });
-    }
-    if (hasExpired) return fail({ code: "timeout" });
-    if (wasLeft) return fail({ code: "client_cancelled" });
-    deps.onFault(provider.name, call.requestId, withoutUrl(dialled.error));
-    if (isConnectFault(dialled.error)) await hold.release();
+    let opened: Dialled | undefined;
+    const send = async (attempt: Attempt): Promise<Result<Response, unknown>> => {
+      attempt.deadline.arm(firstLimit(provider, attempt.limitMs));
+      const dialled = await dial(target(attempt), attempt.deadline.signal);
+      if (dialled.ok) opened = dialled.value;
+      return asAnswer(dialled);
+    };
+    const start = { attempts: 0, wasReached: false };
+    const journey: Journey = { call, permit, body: none, send, endsAtMs: Infinity, ...start };
+    const { result } = await travel(journey, { ...permit, ring });
+    if (!result.ok) return journey.wasReached ? result : refuse(result.error);
+    const reply = result.value;
+    if (opened !== undefined) return ok({ reply, join: joinWith(call, opened) });
+    const { status } = reply.upstream;
+    deps.onFault(provider.name, call.requestId, `the handshake of the WebSocket was refused with ${status}`);
     return fail({ code: "bad_gateway" });
   };
 
-  function target(call: Call, { provider, path }: Permit, key: OpenKey | undefined): Target {
+  function target({ call, permit: { provider, path }, key }: Attempt): Target {
     const offer = offerFor(call.request.headers, provider, key);
     const headers = upstreamHeaders(call, provider, key, deps.version);
     if (offer.hasKey) headers.delete("authorization");
@@ -104,24 +94,21 @@ interface Target {
   readonly options: Bun.WebSocketOptions;
 }
 
-function join(
-  { request }: Call,
-  dialled: Dialled,
-  [upgrade, headers, relayDeps]: Parameters<OpenSocket["join"]>,
-): boolean {
-  const chosen = chosenFor(request.headers, dialled.socket.protocol);
-  if (chosen !== undefined) headers.set("sec-websocket-protocol", chosen);
-  if (upgrade((client) => relaySockets(client, dialled, relayDeps), headers)) return true;
-  dialled.socket.terminate();
-  return false;
+function joinWith({ request }: Call, dialled: Dialled): OpenSocket["join"] {
+  return (upgrade, headers, relayDeps) => {
+    const chosen = chosenFor(request.headers, dialled.socket.protocol);
+    if (chosen !== undefined) headers.set("sec-websocket-protocol", chosen);
+    if (upgrade((client) => relaySockets(client, dialled, relayDeps), headers)) return true;
+    dialled.socket.terminate();
+    return false;
+  };
 }
 
-/** The runtime tells the status of a refused handshake in its message only. */
-function healthOf(dialled: Result<Dialled, unknown>, wasLeft: boolean): Health {
-  if (dialled.ok) return "good";
-  if (wasLeft) return "unknown";
-  const status = /status code: (\d{3})$/.exec(withoutUrl(dialled.error))?.[1];
-  return status === undefined || /^50[234]$/.test(status) ? "bad" : "good";
+/** What a handshake brought, as the answer that it was. The runtime tells the status of a refusal in its message only. */
+function asAnswer(dialled: Result<Dialled, unknown>): Result<Response, unknown> {
+  if (dialled.ok) return ok(new Response(null, { status: 101 }));
+  const status = /status code: ([2-5]\d\d)$/.exec(String(dialled.error))?.[1];
+  return status === undefined ? dialled : ok(new Response(null, { status: Number(status) }));
 }
 
 function isHandshake(headers: Headers): boolean {
@@ -143,7 +130,7 @@ function dial({ url, options }: Target, signal: AbortSignal): Promise<Result<Dia
   socket.binaryType = "nodebuffer";
   socket.onmessage = (event) => early.push(event);
   socket.onclose = (event) => early.push(event);
-  socket.onerror = (event) => resolve(fail((event as ErrorEvent).error));
+  socket.onerror = (event) => resolve(fail(withoutUrl((event as ErrorEvent).error)));
   socket.onopen = () => resolve(ok({ socket, early }));
   signal.addEventListener("abort", giveUp, { once: true });
   if (signal.aborted) giveUp();
@@ -155,6 +142,8 @@ function dial({ url, options }: Target, signal: AbortSignal): Promise<Result<Dia
 }
 
 /** The runtime's message begins with the URL, in which a key may stand. */
-function withoutUrl(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/^.*' failed: /, "") : "the WebSocket did not open";
+function withoutUrl(error: unknown): unknown {
+  if (!(error instanceof Error)) return new Error("the WebSocket did not open");
+  const { code } = error as { readonly code?: unknown };
+  return Object.assign(new Error(error.message.replace(/^.*' failed: /, "")), { code });
 }

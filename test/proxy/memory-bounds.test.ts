@@ -25,7 +25,6 @@ const bounds: Readonly<Record<string, string>> = {
   "proxy/leg.ts tried": "keys of one project, for one request",
   "proxy/resolver.ts entries": "hosts of the provider file",
   "proxy/retry-budget.ts saved": "hosts of the provider file",
-  "proxy/websocket.ts tried": "keys of one project, for one request",
   "server/listener.ts retired": "listeners with requests under way",
   "server/server.ts callers": "goes with its request",
   "server/server.ts inbounds": "goes with its request",

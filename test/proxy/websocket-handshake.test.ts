@@ -153,7 +153,7 @@ describe("the token comes in and the provider's key goes out (HTP-110)", () => {
     await exchange(own.app.port, requestBytes("/v1/realtime", { token, headers: handshake }));
     await own.app.stop();
     expect(own.upstream.handshakes.at(-1)?.target).toContain(own.app.providerKey);
-    expect(own.app.log()).toContain("Expected 101 status code: 401");
+    expect(own.app.log()).toContain("the handshake of the WebSocket was refused with 401");
     expect(own.app.log()).not.toContain(own.app.providerKey);
   });
 
@@ -268,6 +268,28 @@ describe("a refusal before the upgrade is an HTTP answer in the dialect, and the
     const answer = await ask("/v1/realtime");
     expect([answer.status, errorOf(answer)]).toEqual([502, "bad_gateway"]);
   });
+
+  test.each([401, 403, 429])(
+    "refused with %i, it is opened with another key, and the first one rests",
+    async (status) => {
+      const { project, token, id } = await lab.tokenOf("lab", { max_requests: 10 });
+      await lab.app.manage("POST", `/projects/${project.id}/keys`, { api_key: "sk-second-0123456789" });
+      const keyOf = (at: number) => lab.upstream.handshakes.at(at)?.headers.get("authorization");
+      const headers = { authorization: `Bearer ${token}` };
+      lab.upstream.refuseWith(() => {
+        lab.upstream.refuseWith(undefined);
+        return new Response("no", { status });
+      });
+      for (const _ of [1, 2]) (await lab.pair("/v1/realtime", { headers })).client.socket.close();
+      expect(keyOf(-2)).not.toBe(keyOf(-3));
+      expect(keyOf(-1)).toBe(keyOf(-2) ?? "");
+      const { json: keys } = await lab.app.manage("GET", `/projects/${project.id}/keys`);
+      const rested = keys.find(({ last_status }: { last_status?: number }) => last_status === status);
+      const [record] = await lab.records(2, id);
+      expect(record?.key_id).not.toBe(rested.id);
+      expect((await lab.app.manage("GET", `/tokens/${id}`)).json.request_count).toBe(2);
+    },
+  );
 
   test("a provider that does not answer the handshake in its time is 504 timeout", async () => {
     const release = Promise.withResolvers<Response>();
