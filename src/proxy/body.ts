@@ -28,7 +28,7 @@ export function createReadBody(deps: BodyDeps) {
 
   async function read({ request, query }: Call, permit: Permit): Promise<Result<Body, Refusal>> {
     if (!enableStreaming && asksForStream(query, permit.path)) return fail({ code: "streaming_disabled" });
-    if (!hasBody(request.headers)) return ok({ kind: "none" });
+    if (!hasBody(request)) return ok({ kind: "none" });
     const isChecked = permit.provider.paramWhitelist.size > 0 || !enableStreaming;
     const length = Number(request.headers.get("content-length") ?? Number.NaN);
     if (!isChecked) {
@@ -54,8 +54,12 @@ export function createReadBody(deps: BodyDeps) {
   };
 }
 
-/** By the framing (RFC 9112, 6.3): to look at `request.body` would make a stream of it, which costs a third of a request. */
-function hasBody(headers: Headers): boolean {
+/**
+ * By the framing (RFC 9112, 6.3): to look at `request.body` would make a stream of it, which costs a third of a request.
+ * That of GET and HEAD has no meaning, and the runtime does not hand it out (docs/limits.md).
+ */
+function hasBody({ method, headers }: Request): boolean {
+  if (method === "GET" || method === "HEAD") return false;
   const length = headers.get("content-length");
   return length === null ? headers.has("transfer-encoding") : length !== "0";
 }
