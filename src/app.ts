@@ -17,6 +17,7 @@ import { Secret } from "./secret.ts";
 import { type Listener, listen, type ServerTls } from "./server/listener.ts";
 import { createServer, type Server, type Surface } from "./server/server.ts";
 import { DatabaseFault } from "./storage/database-fault.ts";
+import { createProbe } from "./storage/probe.ts";
 import { version } from "./version.ts";
 
 /** Everything that one process is made of, each object built once, floor by floor. */
@@ -157,7 +158,7 @@ function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
     // Without one, nobody knows it: only `manage` in this process gets in.
     managementToken: config.managementToken ?? new Secret(randomBytes(32).toString("hex")),
   });
-  const { pipeline } = composeDataPlane({ loaded, stores, clientIp, logger, metrics });
+  const { pipeline, circuits } = composeDataPlane({ loaded, stores, clientIp, logger, metrics });
   return createServer({
     ...common,
     api,
@@ -168,11 +169,17 @@ function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
     maxRequestBytes: config.maxRequestBytes,
     bodySilenceMs: config.clientBodyTimeoutMs,
     isStorageFault: (fault) => fault instanceof DatabaseFault,
-    isReady: () =>
-      stores.database.first("SELECT 1 AS one").then(
-        () => true,
-        () => false, // told by the answer
-      ),
+    storage: createProbe({
+      database: stores.database,
+      path: config.databasePath,
+      clock: systemClock,
+      onChange({ database, disk, freeBytes }) {
+        const isGood = database === "ok" && disk === "ok";
+        const tell = isGood ? logger.info : logger.error;
+        tell(isGood ? "ready again" : "not ready", { database, disk, free_bytes: freeBytes });
+      },
+    }),
+    circuits,
   });
 }
 

@@ -30,7 +30,7 @@ export type Surface = "all" | "data" | "management";
 /** The connection that a request came on. */
 export type Connection = Pick<Inbound, "address" | "upgrade" | "rest"> & { readonly surface: Surface };
 
-export interface ServerDeps extends Omit<HealthDeps, "isDraining"> {
+export interface ServerDeps extends Omit<HealthDeps, "isDraining" | "isManager"> {
   readonly api: Api;
   readonly pipeline: DataPlane;
   readonly metrics: Metrics;
@@ -79,6 +79,10 @@ export function createServer(deps: ServerDeps): Server {
     ...deps,
     table,
     isDraining: () => isDraining,
+    isManager(request) {
+      const caller = callers.get(request);
+      return caller !== undefined && api.authenticate(caller, request.headers).ok;
+    },
     unexpected: (fault, request) => unexpected(fault, callers.get(request)),
     dataPlane: (request) => {
       const inbound = inbounds.get(request);

@@ -25,13 +25,15 @@ test("live and ready are plain words", async () => {
   }
 });
 
-test("not ready while the database does not answer, alive all the same", async () => {
-  let answers = false;
-  await using server = await startServer({ server: { isReady: async () => answers } });
+test("not ready while the database cannot be written, alive all the same", async () => {
+  let database = "database_full";
+  await using server = await startServer({
+    server: { storage: async () => ({ database, disk: "ok", freeBytes: 5e6 }) },
+  });
   const ready = await fetch(`${server.base}/ready`);
   expect([ready.status, await ready.text()]).toEqual([503, "not ready"]);
   expect((await fetch(`${server.base}/live`)).status).toBe(200);
-  answers = true;
+  database = "ok";
   expect((await fetch(`${server.base}/ready`)).status).toBe(200);
 });
 
