@@ -17,7 +17,7 @@ SOURCES   := $(shell find src cli web migrations -type f ! -name '*.test.ts' 2>/
 dist/llm-proxy release: export LLM_PROXY_VERSION := $(VERSION)
 dist/llm-proxy release: export LLM_PROXY_COMMIT := $(COMMIT)
 
-.PHONY: help run build release test check unit lint fmt bench soak fuzz demo clean FORCE
+.PHONY: help run build release test check unit lint fmt bench failover soak fuzz demo clean FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -48,6 +48,9 @@ fmt: $(INSTALLED) ## format the sources and fix what can be fixed safely
 
 bench: build ## measure beside nginx, a bare relay and no proxy; writes bench/results/
 	bun bench/run.ts
+
+failover: build ## what programs see when providers fail: directly, through the binary, through a peer
+	bun bench/failover/run.ts
 
 soak: build ## memory, hang-ups, many streams, long silence and ten minutes of mixed traffic, held to their bounds
 	bun bench/soak/run.ts
