@@ -1,5 +1,5 @@
-import { clearTextProxy } from "../src/config/clear-text-proxy.ts";
 import { loadSettings } from "../src/config/load.ts";
+import { clearTextProxy } from "../src/config/outbound-proxy.ts";
 import { isFile } from "../src/config/text-file.ts";
 import { type Client, createClient } from "./client.ts";
 import { createHttpTransport } from "./client-http.ts";

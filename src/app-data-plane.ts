@@ -13,12 +13,16 @@ import { createAuthorise, createCheckPolicy } from "./proxy/authorise.ts";
 import { createReadBody } from "./proxy/body.ts";
 import { type CircuitState, createBreaker } from "./proxy/breaker.ts";
 import { createCors } from "./proxy/cors.ts";
+import { createEgress } from "./proxy/egress.ts";
 import { createEmit } from "./proxy/emit.ts";
 import { createFindFallback } from "./proxy/fallback.ts";
 import { reasonOf } from "./proxy/fault-reason.ts";
+import { firstToConnect } from "./proxy/first-to-connect.ts";
 import { createForward } from "./proxy/forward.ts";
 import { createLimit } from "./proxy/limit.ts";
+import { lookupName } from "./proxy/name-lookup.ts";
 import { createPipeline, type DataPlane } from "./proxy/pipeline.ts";
+import { createResolver } from "./proxy/resolver.ts";
 import { createRetryBudget } from "./proxy/retry-budget.ts";
 import { createUnexpected } from "./proxy/unexpected.ts";
 import { createOpenSocket } from "./proxy/websocket.ts";
@@ -72,6 +76,10 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     keys: stores.keys,
     pool: stores.keyPool,
     breaker,
+    egress: createEgress({
+      resolve: createResolver({ lookup: lookupName, clock: systemClock }),
+      connectFirst: firstToConnect,
+    }),
     budget: createRetryBudget(),
     clock: systemClock,
     random: Math.random,

@@ -5,12 +5,13 @@ import { fail, ok } from "../result.ts";
 import type { Pricing } from "../usage/price-table.ts";
 import { createPricing } from "../usage/price-table.ts";
 import { checkServer } from "./checks.ts";
-import { warningsOfProxy } from "./clear-text-proxy.ts";
 import defaultProviders from "./default-providers.yaml" with { type: "text" };
 import type { Findings } from "./findings.ts";
 import { createFindings } from "./findings.ts";
+import { markProxied, warningsOfProxy } from "./outbound-proxy.ts";
 import { builtInPrices, parsePrices } from "./prices.ts";
 import type { Problem } from "./problem.ts";
+import { placeOf } from "./provider-place.ts";
 import type { ProviderDefaults } from "./providers.ts";
 import { parseProviders } from "./providers.ts";
 import { readSettings } from "./read-settings.ts";
@@ -88,7 +89,8 @@ export function loadConfig(input: LoadInput): Result<Loaded, readonly Problem[]>
   if (loaded === undefined || prices === undefined || findings.problems.length > 0)
     return fail(findings.problems);
   const ofProxy = warningsOfProxy(loaded.providers.byName.values(), input.environment);
-  return ok({ ...settings, ...loaded, ...prices, warnings: [...findings.warnings, ...ofProxy] });
+  const providers = markProxied(loaded.providers, input.environment);
+  return ok({ ...settings, ...loaded, ...prices, providers, warnings: [...findings.warnings, ...ofProxy] });
 }
 
 /** The providers alone, for commands that open the database themselves. */
@@ -164,7 +166,6 @@ function unreadable(file: string, message: string): Problem {
 function withOpenaiUrl(providers: Providers, url: string | undefined): Providers {
   const openai = providers.byName.get("openai");
   if (url === undefined || openai === undefined) return providers;
-  const { origin, pathname } = new URL(url);
-  const moved: Provider = { ...openai, origin, basePath: pathname.replace(/\/+$/, "") };
+  const moved: Provider = { ...openai, ...placeOf(new URL(url)) };
   return { ...providers, byName: new Map([...providers.byName, ["openai", moved]]) };
 }

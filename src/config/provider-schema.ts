@@ -15,6 +15,7 @@ const count = Type.Optional(word("a whole number"));
 const apiSchema = Type.Object(
   {
     base_url: word("an address such as https://api.example.com"),
+    private: Type.Optional(word("true or false")),
     dialect: Type.Optional(word("openai, anthropic, gemini or none")),
     // Its long and short form are told apart by provider-auth.ts.
     auth: Type.Optional(Type.Unknown()),
@@ -31,6 +32,7 @@ const apiSchema = Type.Object(
           request: duration,
           response_header: duration,
           stream_idle: duration,
+          total: duration,
           idle_connection: duration,
           flush_interval: duration,
         },

@@ -8,11 +8,12 @@ import { checkEndpoint, checkGlob } from "./policy-words.ts";
 import type { Problem } from "./problem.ts";
 import { readAuth } from "./provider-auth.ts";
 import { followFallbacks } from "./provider-fallback.ts";
+import { type Place, placeOf } from "./provider-place.ts";
 import type { ApiEntry } from "./provider-schema.ts";
 import { shapeApi, shapeFile } from "./provider-schema.ts";
 import { readTls } from "./provider-tls.ts";
 import type { ShapeFault } from "./shape.ts";
-import { parseDuration, parseInteger } from "./units.ts";
+import { parseBoolean, parseDuration, parseInteger } from "./units.ts";
 import { quote } from "./values.ts";
 import { parseYaml } from "./yaml-file.ts";
 
@@ -145,7 +146,7 @@ function readApi(name: string, entry: Partial<ApiEntry>, defaults: Surroundings,
   checkConnection(entry.connection, report);
   return {
     name,
-    ...readBaseUrl(entry.base_url, report),
+    ...readPlace(entry, report),
     dialect,
     auth: auth.ok ? auth.value : { scheme: "none" },
     staticHeaders: readStaticHeaders(entry.static_headers, hasAuthHeader ? authHeader : undefined, report),
@@ -176,11 +177,13 @@ function checkAll(
   }
 }
 
-function readBaseUrl(text: string | undefined, report: Report): Pick<Provider, "origin" | "basePath"> {
+function readPlace({ base_url: text, private: written }: Partial<ApiEntry>, report: Report): Place {
+  const isPrivate = written === undefined ? undefined : parseBoolean(written);
+  if (isPrivate?.ok === false) report(["private"], `${quote(written ?? "")} ${isPrivate.error}`);
   const url = text === undefined ? undefined : parseBaseUrl(text);
   if (url?.ok === false) report(["base_url"], url.error);
-  if (url?.ok !== true) return { origin: "", basePath: "" };
-  return { origin: url.value.origin, basePath: url.value.pathname.replace(/\/+$/, "") };
+  if (url?.ok !== true) return { origin: "", basePath: "", reach: "public" };
+  return placeOf(url.value, isPrivate?.ok ? isPrivate.value : undefined);
 }
 
 function readDialect(text: string | undefined, report: Report): DialectName {
@@ -235,6 +238,7 @@ function readTimeouts(
     requestMs: read("request", requestTimeoutMs),
     responseHeaderMs: read("response_header"),
     streamIdleMs: read("stream_idle"),
+    totalMs: read("total"),
   };
 }
 

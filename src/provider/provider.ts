@@ -16,6 +16,8 @@ export interface ProviderTimeouts {
   readonly responseHeaderMs: number;
   /** Silence between two chunks of a stream. */
   readonly streamIdleMs: number;
+  /** Everything, streams too. */
+  readonly totalMs: number;
 }
 
 /** When a call that failed is made again, before a byte of an answer has gone to the client. */
@@ -47,6 +49,10 @@ export interface Provider {
   readonly origin: string;
   /** Path of the base URL, "" or starting with a slash and without one at the end: `/openai/v1`. */
   readonly basePath: string;
+  /** Whose addresses its name may have: `as_written` is an address, or `localhost`, and is not resolved here. */
+  readonly reach: "as_written" | "public" | "private";
+  /** Whether an outbound proxy finds its address; not for WebSockets. */
+  readonly isProxied?: boolean;
   readonly dialect: DialectName;
   readonly auth: AuthScheme;
   /** Header name (lower case) to value, set on every request upstream. */

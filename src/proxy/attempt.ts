@@ -1,11 +1,14 @@
 import type { OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
-import { joinPath } from "../project/policy.ts";
-import { isLoopback } from "../provider/loopback.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Body, Call, Deadline, Permit, Times } from "./call.ts";
+import { untilAbort } from "./deadline.ts";
+import type { Egress, Target } from "./egress.ts";
+import { EgressFault } from "./egress-fault.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
+import type { Refusal, RefusalCode } from "./refuse.ts";
+import { upstreamPath } from "./upstream-url.ts";
 
 /** What one call to a provider is made of. */
 export interface Attempt {
@@ -17,17 +20,38 @@ export interface Attempt {
   /** Longest whole answer that is not streamed, as far as there is time left; 0: no limit. */
   readonly limitMs: number;
   readonly version: string;
+  readonly egress: Egress;
 }
 
 /** Calls the provider once. Its answer is given whatever its status; redirects are not followed. */
 export async function callProvider(attempt: Attempt): Promise<Result<Response, unknown>> {
-  const { call, permit, body, key, deadline, limitMs, version } = attempt;
+  const { deadline, egress, limitMs } = attempt;
+  const { provider } = attempt.permit;
+  deadline.arm(firstLimit(provider, limitMs));
+  let target: Target | undefined;
+  try {
+    const located = await untilAbort(egress.locate(provider, true), deadline.signal);
+    if (!located.ok) return located;
+    target = located.value;
+    return await send(attempt, target);
+  } catch (error) {
+    // A deadline that has passed without an answer may mean that nobody is there.
+    if (target !== undefined && (isConnectFault(error) || deadline.hasExpired()))
+      egress.lost(provider, target);
+    return fail(error);
+  }
+}
+
+async function send(attempt: Attempt, target: Target): Promise<Result<Response, unknown>> {
+  const { call, permit, body, key, deadline, version } = attempt;
   const { provider } = permit;
-  const url =
-    provider.origin + joinPath(provider.basePath, permit.path) + upstreamQuery(call.query, provider, key);
-  const init = {
+  const path = upstreamPath(provider, permit.path, upstreamQuery(call.query, provider, key));
+  if (path === undefined) return fail(new EgressFault("outside_base", "the path leads out of base_url"));
+  const headers = upstreamHeaders(call, provider, key, version);
+  if (target.host !== undefined) headers.set("host", target.host);
+  const upstream = await fetch(target.origin + path, {
     method: call.request.method,
-    headers: upstreamHeaders(call, provider, key, version),
+    headers,
     body: bodyOf(body),
     redirect: "manual",
     decompress: false,
@@ -36,20 +60,14 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
     signal: deadline.signal,
     // A body that some servers send after this head would be taken for the next answer, maybe another caller's.
     keepalive: call.request.method !== "HEAD",
-    ...(provider.tls && { tls: provider.tls }),
+    ...(target.tls && { tls: target.tls }),
     // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
-    ...(isLoopback(provider.origin) && { proxy: false }),
-  } as RequestInit;
-  deadline.arm(firstLimit(provider, limitMs));
-  try {
-    const upstream = await fetch(url, init);
-    const fault = faultOf(upstream);
-    if (fault === undefined) return ok(upstream);
-    discard(upstream);
-    return fail(new Error(`the provider answered with ${fault}`));
-  } catch (error) {
-    return fail(error);
-  }
+    ...(target.isDirect && { proxy: false }),
+  } as RequestInit);
+  const fault = faultOf(upstream);
+  if (fault === undefined) return ok(upstream);
+  discard(upstream);
+  return fail(new Error(`the provider answered with ${fault}`));
 }
 
 /** Starts to time a call; what it gives tells the times when the answer is there. Durations are monotonic (OPS-109). */
@@ -85,7 +103,7 @@ function bodyOf(body: Body) {
 
 /** Whether any of its limits is set. */
 export function isLimited({ timeouts }: Provider): boolean {
-  return timeouts.requestMs > 0 || timeouts.responseHeaderMs > 0 || timeouts.streamIdleMs > 0;
+  return Object.values(timeouts).some((ms) => ms > 0);
 }
 
 /** Until the answer's headers: the tighter of both limits that there are. */
@@ -96,7 +114,33 @@ export function firstLimit({ timeouts }: Provider, requestMs: number): number {
 
 const connectFaults = new Set(["ConnectionRefused", "FailedToOpenSocket", "ECONNREFUSED", "ENOTFOUND"]);
 
-/** Whether no connection came about at all. */
+/** Whether no connection came about at all, so that another try may do better. */
 export function isConnectFault(error: unknown): boolean {
+  if (error instanceof EgressFault) return error.code === "unreachable";
   return error instanceof Error && "code" in error && connectFaults.has(String(error.code));
+}
+
+/** Whether it is certain that the provider has seen nothing of the request. */
+export function isUnsent(error: unknown): boolean {
+  return error instanceof EgressFault || isConnectFault(error);
+}
+
+const egressRefusals = {
+  unreachable: "bad_gateway",
+  silent: "timeout",
+  address_refused: "egress_blocked",
+  outside_base: "invalid_path",
+} as const;
+
+/** Refusals that tell nothing of whether the provider is well. */
+export const unknownHealth: ReadonlySet<RefusalCode> = new Set([
+  "client_cancelled",
+  "request_timeout",
+  "egress_blocked",
+  "invalid_path",
+]);
+
+/** What a call that brought no answer is for the caller. */
+export function refusalOf(error: unknown): Refusal {
+  return { code: error instanceof EgressFault ? egressRefusals[error.code] : "bad_gateway" };
 }

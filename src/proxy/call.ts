@@ -83,12 +83,14 @@ export interface Reply extends Times {
   readonly retries: number;
 }
 
-/** One timer over the phases of a call to a provider. */
+/** The timers over a call to a provider: one for each phase in turn, and one over all of it. */
 export interface Deadline {
   /** Aborts when the time is over or the client has gone. */
   readonly signal: AbortSignal;
-  /** Starts it anew; 0 stops it. */
+  /** Starts the time of a phase, in the place of the one before; 0: the phase has no limit. */
   arm(ms: number): void;
+  /** The call is over, or its time no longer counts. */
+  stop(): void;
   /** Whether it was the time that ended the call. */
   hasExpired(): boolean;
 }

@@ -13,25 +13,42 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A deadline over one call to a provider; without any limit it is the client's own signal and costs nothing. */
-export function createDeadline(client: AbortSignal, isLimited: boolean): Deadline {
-  if (!isLimited) return { signal: client, arm: () => {}, hasExpired: () => false };
+/** What is awaited, unless the signal aborts before. @throws {Error} then */
+export async function untilAbort<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  if (!(value instanceof Promise)) return value;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(new Error("given up"));
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  return await Promise.race([promise, value]).finally(() => signal.removeEventListener("abort", giveUp));
+}
+
+/**
+ * A deadline over one call to a provider; without any limit it is the client's own signal and costs nothing. `totalMs`
+ * is over all of it, from now on; 0: that has no limit.
+ */
+export function createDeadline(client: AbortSignal, isLimited: boolean, totalMs: number): Deadline {
+  if (!isLimited) return { signal: client, arm: () => {}, stop: () => {}, hasExpired: () => false };
   const controller = new AbortController();
-  let timer: Timer | undefined;
   let isOver = false;
   if (client.aborted) controller.abort();
   client.addEventListener("abort", () => controller.abort(), { once: true });
+  const expire = () => {
+    isOver = true;
+    controller.abort();
+  };
+  const start = (ms: number) => (ms === 0 ? undefined : setTimeout(expire, ms));
+  const total = start(totalMs);
+  let phase: Timer | undefined;
   return {
     signal: controller.signal,
     arm(ms) {
-      clearTimeout(timer);
-      timer =
-        ms === 0
-          ? undefined
-          : setTimeout(() => {
-              isOver = true;
-              controller.abort();
-            }, ms);
+      clearTimeout(phase);
+      phase = start(ms);
+    },
+    stop() {
+      clearTimeout(phase);
+      clearTimeout(total);
     },
     hasExpired: () => isOver,
   };

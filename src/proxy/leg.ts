@@ -1,12 +1,22 @@
 import type { KeyRing, OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { type Attempt, discard, isConnectFault, isLimited, startTimes } from "./attempt.ts";
+import {
+  type Attempt,
+  discard,
+  isConnectFault,
+  isLimited,
+  isUnsent,
+  refusalOf,
+  startTimes,
+  unknownHealth,
+} from "./attempt.ts";
 import type { Breaker, Health } from "./breaker.ts";
 import type { Body, Call, Deadline, Permit, Reply, Times } from "./call.ts";
 import { createDeadline, pause } from "./deadline.ts";
+import type { Egress } from "./egress.ts";
 import type { KeyPool } from "./key-pool.ts";
-import type { Refusal, RefusalCode } from "./refuse.ts";
+import type { Refusal } from "./refuse.ts";
 import { judgeAnswer, judgeNoConnection, type Standing, type Verdict } from "./retry.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { UploadStalled } from "./upload.ts";
@@ -16,6 +26,7 @@ export interface LegDeps {
   readonly pool: KeyPool;
   readonly budget: RetryBudget;
   readonly breaker: Breaker;
+  readonly egress: Egress;
   readonly clock: Clock;
   readonly random: () => number;
   readonly version: string;
@@ -88,7 +99,7 @@ export function createTravel(deps: LegDeps) {
     const ownEndMs = deps.clock.monotonic() + (timeouts.requestMs || Infinity);
     const endsAtMs = Math.min(journey.endsAtMs, ownEndMs);
     const hasLimit = isLimited(route.provider) || endsAtMs < Infinity;
-    const deadline = createDeadline(journey.call.request.signal, hasLimit);
+    const deadline = createDeadline(journey.call.request.signal, hasLimit, timeouts.totalMs);
     const ending = await attempts({ journey, route, endsAtMs, deadline, tried: new Set(), repeats: 0 });
     leave.value.tell(healthOf(ending.result));
     return ending;
@@ -119,9 +130,10 @@ export function createTravel(deps: LegDeps) {
     if (key !== undefined) tried.add(key.id);
     journey.attempts++;
     const times = startTimes(deps.clock, call);
-    const what = { call, permit: route, body, key, deadline, version: deps.version };
+    const { egress, version } = deps;
+    const what = { call, permit: route, body, key, deadline, egress, version };
     const answer = await journey.send({ ...what, limitMs: leftMs(leg, deps.clock) });
-    if (answer.ok || !isConnectFault(answer.error)) journey.wasReached = true;
+    if (answer.ok || !isUnsent(answer.error)) journey.wasReached = true;
     return { key, answer, times };
   }
 
@@ -145,13 +157,14 @@ export function createTravel(deps: LegDeps) {
   }
 
   /** What is missing counts as the status that we would put in its place. */
-  function endWithout({ journey, route }: Leg, error: unknown, hasExpired: boolean): Ending {
+  function endWithout({ journey, route, deadline }: Leg, error: unknown, hasExpired: boolean): Ending {
+    deadline.stop();
     if (hasExpired) return { result: fail({ code: "timeout" }), mayMoveOn: countsAs(route, 504) };
     if (journey.call.request.signal.aborted) return cancelled;
     if (error instanceof UploadStalled) return stalled;
     if (isConnectFault(error)) return { result: fail({ code: "bad_gateway" }), mayMoveOn: true };
     deps.onFault(route.provider.name, journey.call.requestId, error);
-    return { result: fail({ code: "bad_gateway" }), mayMoveOn: countsAs(route, 502) };
+    return { result: fail(refusalOf(error)), mayMoveOn: isUnsent(error) || countsAs(route, 502) };
   }
 }
 
@@ -202,7 +215,6 @@ function leftMs({ endsAtMs }: Leg, clock: Clock): number {
 
 const cancelled: Ending = { result: fail({ code: "client_cancelled" }), mayMoveOn: false };
 const stalled: Ending = { result: fail({ code: "request_timeout" }), mayMoveOn: false };
-const clientFaults = new Set<RefusalCode>(["client_cancelled", "request_timeout"]);
 
 function countsAs({ provider }: Route, status: number): boolean {
   return provider.retry.onStatus.includes(status);
@@ -211,5 +223,5 @@ function countsAs({ provider }: Route, status: number): boolean {
 /** What a request tells of the host, however many attempts it took; a client's own fault tells nothing bad. */
 function healthOf(result: Result<Reply, Refusal>): Health {
   if (result.ok) return [502, 503, 504].includes(result.value.upstream.status) ? "bad" : "good";
-  return clientFaults.has(result.error.code) ? "unknown" : "bad";
+  return unknownHealth.has(result.error.code) ? "unknown" : "bad";
 }

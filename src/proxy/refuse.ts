@@ -34,6 +34,7 @@ export type Refusal =
   | { readonly code: "circuit_open"; readonly retryAfterMs: number }
   | { readonly code: "bad_gateway" }
   | { readonly code: "timeout" }
+  | { readonly code: "egress_blocked" }
   | { readonly code: "client_cancelled" }
   | { readonly code: "service_unavailable" }
   | { readonly code: "internal_error" };
@@ -174,6 +175,11 @@ export const wordings: Readonly<Record<RefusalCode, Wording>> = {
     message: "The provider did not answer in time",
     description: "Try again, or ask an administrator about the provider's timeouts",
     isRetryable: true,
+  },
+  egress_blocked: {
+    status: 502,
+    message: "The provider's name leads to an address where it may not be",
+    description: "Ask an administrator: the log says what it leads to and what to set",
   },
   client_cancelled: { status: 499, message: "The client has gone", description: "" },
   service_unavailable: {

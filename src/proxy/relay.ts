@@ -48,7 +48,7 @@ export async function relay(upstream: Response, deps: RelayDeps): Promise<Relaye
   const isFlowing = isEventStream(upstream) || !upstream.headers.has("content-length");
   deps.deadline.arm(isFlowing ? timeouts.streamIdleMs : requestLeftMs);
   if (upstream.body === null || deps.arrival.request.method === "HEAD") {
-    deps.deadline.arm(0);
+    deps.deadline.stop();
     deps.onEnd({ outcome: "complete", bytes: 0 });
     return null;
   }
@@ -60,7 +60,7 @@ export async function relay(upstream: Response, deps: RelayDeps): Promise<Relaye
   if (length <= wholeBytesMax && upstream.headers.get("content-type")) {
     const whole = await wholeAtOnce(first, length);
     if (whole !== undefined) {
-      deps.deadline.arm(0);
+      deps.deadline.stop();
       deps.onEnd({ outcome: "complete", bytes: length });
       reader.read().catch(() => {}); // its end is read so that the connection can be used again
       return whole;
@@ -105,7 +105,7 @@ function streamed({ reader, first, isFlowing, isEvents }: Source, deps: RelayDep
   const end = (outcome: Outcome) => {
     if (isOver) return;
     isOver = true;
-    deps.deadline.arm(0);
+    deps.deadline.stop();
     // Many clients hang up at the last event: they have had all of it.
     const hasAll = outcome === "client_cancelled" && tail.isAtItsEnd();
     deps.onEnd({ outcome: hasAll ? "complete" : outcome, bytes });

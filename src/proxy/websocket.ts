@@ -1,14 +1,17 @@
-import type { KeyCache } from "../cache/key-cache.ts";
-import { joinPath } from "../project/policy.ts";
+import type { KeyCache, OpenKey } from "../cache/key-cache.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { type Attempt, firstLimit } from "./attempt.ts";
 import type { Body, Call, Hold, Permit, Reply } from "./call.ts";
 import type { Upgrade } from "./client-socket.ts";
+import { untilAbort } from "./deadline.ts";
+import type { Target } from "./egress.ts";
+import { EgressFault } from "./egress-fault.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
 import { createTravel, type Journey, type LegDeps } from "./leg.ts";
 import type { Refusal } from "./refuse.ts";
 import { chosenFor, offerFor } from "./subprotocols.ts";
+import { upstreamPath } from "./upstream-url.ts";
 import { type Dialled, relaySockets, type SocketRelayDeps } from "./websocket-relay.ts";
 
 interface OpenSocketDeps extends LegDeps {
@@ -47,7 +50,7 @@ export function createOpenSocket(deps: OpenSocketDeps) {
     let opened: Dialled | undefined;
     const send = async (attempt: Attempt): Promise<Result<Response, unknown>> => {
       attempt.deadline.arm(firstLimit(provider, attempt.limitMs));
-      const dialled = await dial(target(attempt), attempt.deadline.signal);
+      const dialled = await connect(attempt);
       if (dialled.ok) opened = dialled.value;
       return asAnswer(dialled);
     };
@@ -56,28 +59,47 @@ export function createOpenSocket(deps: OpenSocketDeps) {
     const { result } = await travel(journey, { ...permit, ring });
     if (!result.ok) return journey.wasReached ? result : refuse(result.error);
     const reply = result.value;
+    reply.deadline.stop();
     if (opened !== undefined) return ok({ reply, join: joinWith(call, opened) });
     const { status } = reply.upstream;
     deps.onFault(provider.name, call.requestId, `the handshake of the WebSocket was refused with ${status}`);
     return fail({ code: "bad_gateway" });
   };
 
-  function target({ call, permit: { provider, path }, key }: Attempt): Target {
+  /** No outbound proxy carries a WebSocket, so the address is always found here. */
+  async function connect({ call, permit, key, deadline }: Attempt): Promise<Result<Dialled, unknown>> {
+    const { provider } = permit;
+    const { signal } = deadline;
+    const found = await untilAbort(deps.egress.locate(provider, false), signal).catch(fail<unknown>);
+    if (!found.ok) return found;
+    const handshake = handshakeFor(call, permit, key, found.value);
+    if (!handshake.ok) return handshake;
+    const dialled = await dial(handshake.value, signal);
+    if (!dialled.ok) deps.egress.lost(provider, found.value);
+    return dialled;
+  }
+
+  function handshakeFor(
+    call: Call,
+    { provider, path }: Permit,
+    key: OpenKey | undefined,
+    target: Target,
+  ): Result<Handshake, EgressFault> {
+    const below = upstreamPath(provider, path, upstreamQuery(call.query, provider, key));
+    if (below === undefined) return fail(new EgressFault("outside_base", "the path leads out of base_url"));
     const offer = offerFor(call.request.headers, provider, key);
     const headers = upstreamHeaders(call, provider, key, deps.version);
     if (offer.hasKey) headers.delete("authorization");
-    return {
-      url:
-        provider.origin.replace(/^http/, "ws") +
-        joinPath(provider.basePath, path) +
-        upstreamQuery(call.query, provider, key),
+    if (target.host !== undefined) headers.set("host", target.host);
+    return ok({
+      url: target.origin.replace(/^http/, "ws") + below,
       options: {
         headers,
         protocols: [...offer.protocols],
         perMessageDeflate: false,
-        ...(provider.tls && { tls: provider.tls }),
+        ...(target.tls && { tls: target.tls }),
       },
-    };
+    });
   }
 
   function check({ request }: Call, provider: Provider, hasKey: boolean): Refusal | undefined {
@@ -89,7 +111,7 @@ export function createOpenSocket(deps: OpenSocketDeps) {
   }
 }
 
-interface Target {
+interface Handshake {
   readonly url: string;
   readonly options: Bun.WebSocketOptions;
 }
@@ -119,7 +141,7 @@ function isHandshake(headers: Headers): boolean {
   );
 }
 
-function dial({ url, options }: Target, signal: AbortSignal): Promise<Result<Dialled, unknown>> {
+function dial({ url, options }: Handshake, signal: AbortSignal): Promise<Result<Dialled, unknown>> {
   const { promise, resolve } = Promise.withResolvers<Result<Dialled, unknown>>();
   const socket = new WebSocket(url, options);
   const early: (MessageEvent | CloseEvent)[] = [];
