@@ -1,27 +1,32 @@
-import type { Lookup } from "./resolver.ts";
+import type { Lookup, Resolved } from "./resolver.ts";
 
-/** A resolver that says nothing for this long is silent. */
+/** Name servers that say nothing for this long are silent. */
 const silentMsMax = 5_000;
+const otherWayMsMax = 1_000;
 
 /**
  * Asks the name servers of the machine (and its file of hosts) for all addresses. Where they have none, the machine's own
  * way is tried as well, which knows what else there may be (mDNS, a resolv.conf that has changed); but not after a
- * silence, as that way keeps a thread waiting, and a few of them stop all reading of files.
+ * silence, as that way keeps a thread waiting, and three of them stop all reading of files for ten seconds.
  */
 export const lookupName: Lookup = async (name) => {
-  const { promise: silence, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(Object.assign(new Error(), { code: "DNS_ETIMEOUT" })), silentMsMax);
   try {
-    return await Promise.race([silence, ask(name, "c-ares")]);
+    return await ask(name, "c-ares", silentMsMax);
   } catch (error) {
     if ((error as { code?: unknown }).code === "DNS_ETIMEOUT") throw error;
-    return await Promise.race([silence, ask(name, "system")]);
-  } finally {
-    clearTimeout(timer);
+    return await ask(name, "system", otherWayMsMax).catch(() => {
+      throw error;
+    });
   }
 };
 
-async function ask(name: string, backend: "c-ares" | "system") {
-  const found = await Bun.dns.lookup(name, { backend });
-  return found.map(({ address, ttl }) => ({ address, ttlS: ttl }));
+async function ask(name: string, backend: "c-ares" | "system", withinMs: number): Promise<Resolved[]> {
+  const { promise: silence, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(Object.assign(new Error(), { code: "DNS_ETIMEOUT" })), withinMs);
+  try {
+    const found = await Promise.race([silence, Bun.dns.lookup(name, { backend })]);
+    return found.map(({ address, ttl }) => ({ address, ttlS: ttl }));
+  } finally {
+    clearTimeout(timer);
+  }
 }
