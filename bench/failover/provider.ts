@@ -33,6 +33,7 @@ export async function startProvider(
   };
   const play = async (link: Link, request: ReceivedRequest): Promise<void> => {
     const attempt = attemptOf(name, request);
+    if (attempt === undefined) return link.reset();
     attempts.push(attempt);
     await act(nextScript(), { link, attempt, ms: (fullMs) => fullMs * scale });
     attempt.hasActed = true;
@@ -43,8 +44,13 @@ export async function startProvider(
   return { origin: upstream.origin, attempts, [Symbol.asyncDispose]: () => upstream[Symbol.asyncDispose]() };
 }
 
-function attemptOf(provider: ProviderName, { body, connection }: ReceivedRequest): Attempt {
-  const asked = JSON.parse(body.text()) as { user: string; stream?: boolean; messages: unknown };
+/**
+ * Undefined for what no call of ours can have caused: a program may have had our port in mind for another's.
+ * @throws {Error} when a body came that is not of a call
+ */
+function attemptOf(provider: ProviderName, request: ReceivedRequest): Attempt | undefined {
+  if (request.method !== "POST" || request.target !== "/v1/chat/completions") return undefined;
+  const asked = parseBody(request);
   return {
     provider,
     callId: asked.user,
@@ -56,6 +62,20 @@ function attemptOf(provider: ProviderName, { body, connection }: ReceivedRequest
     isBilled: false,
     waitToldMs: 0,
     hasActed: false,
-    isCut: () => connection.close !== undefined,
+    isCut: () => request.connection.close !== undefined,
   };
+}
+
+interface Asked {
+  readonly user: string;
+  readonly stream?: boolean;
+  readonly messages: unknown;
+}
+
+function parseBody({ headBytes, body }: ReceivedRequest): Asked {
+  try {
+    return JSON.parse(body.text()) as Asked;
+  } catch {
+    throw new Error(`No call has this body:\n${headBytes}${body.text()}`);
+  }
 }

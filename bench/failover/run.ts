@@ -71,7 +71,9 @@ function isOursWithFaults({ target, played }: Showing): boolean {
 
 if (import.meta.main) {
   main(process.argv.slice(2)).catch((fault: unknown) => {
-    process.stderr.write(`${fault instanceof Error ? fault.message : String(fault)}\n`);
+    const causes = fault instanceof AggregateError ? fault.errors : [];
+    for (const one of [fault, ...causes])
+      process.stderr.write(`${one instanceof Error ? one.message : one}\n`);
     process.exitCode = 1;
   });
 }
