@@ -3,7 +3,7 @@ import { fail, type Result } from "../result.ts";
 import { callProvider, discard } from "./attempt.ts";
 import type { Body, Call, Hold, Permit, Reply } from "./call.ts";
 import type { FindFallback } from "./fallback.ts";
-import { createTravel, type Ending, type Journey, type LegDeps } from "./leg.ts";
+import { createTravel, type Ending, endsOf, type Journey, type LegDeps } from "./leg.ts";
 import type { Refusal } from "./refuse.ts";
 
 interface ForwardDeps extends LegDeps {
@@ -28,9 +28,8 @@ export function createForward(deps: ForwardDeps) {
     if (ring.keys.length === 0 && provider.auth.scheme !== "none")
       return refuse({ code: "upstream_auth_error" });
 
-    const endsAtMs = deps.clock.monotonic() + (provider.timeouts.requestMs || Infinity);
-    const start = { attempts: 0, wasReached: false };
-    const journey: Journey = { call, permit, body, send: callProvider, endsAtMs, ...start };
+    const start = { ...endsOf(provider.timeouts, deps.clock), attempts: 0, wasReached: false };
+    const journey: Journey = { call, permit, body, send: callProvider, ...start };
     const ending = await travel(journey, { ...permit, ring });
     const { result } = ending.mayMoveOn ? await moveOn(journey, ending) : ending;
     return result.ok || journey.wasReached ? result : refuse(result.error);
@@ -53,6 +52,9 @@ export function createForward(deps: ForwardDeps) {
 function preferred(before: Ending, after: Ending): Ending {
   const isOver = !after.result.ok && after.result.error.code === "client_cancelled";
   if (!after.result.ok && !isOver) return { result: before.result, mayMoveOn: after.mayMoveOn };
-  if (before.result.ok) discard(before.result.value.upstream);
+  if (before.result.ok) {
+    before.result.value.deadline.stop();
+    discard(before.result.value.upstream);
+  }
   return after;
 }

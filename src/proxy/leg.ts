@@ -1,5 +1,6 @@
 import type { KeyRing, OpenKey } from "../cache/key-cache.ts";
 import type { Clock } from "../clock.ts";
+import type { ProviderTimeouts } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import {
   type Attempt,
@@ -50,8 +51,10 @@ export interface Journey {
   readonly body: Body;
   /** How an attempt is made. */
   readonly send: (attempt: Attempt) => Promise<Result<Response, unknown>>;
-  /** Monotonic: when the whole of it must be over; infinite where nothing says so. */
+  /** Monotonic: until when there must be an answer, a whole one if it is no stream; infinite where nothing says so. */
   readonly endsAtMs: number;
+  /** The same for all of it, a stream included. */
+  readonly totalEndsAtMs: number;
   /** At all providers so far. */
   attempts: number;
   /** Whether a provider may have seen the request. */
@@ -96,10 +99,12 @@ export function createTravel(deps: LegDeps) {
     if (!leave.ok)
       return { result: fail({ code: "circuit_open", retryAfterMs: leave.error }), mayMoveOn: true };
     deps.budget.deposit(origin);
-    const ownEndMs = deps.clock.monotonic() + (timeouts.requestMs || Infinity);
-    const endsAtMs = Math.min(journey.endsAtMs, ownEndMs);
+    const own = endsOf(timeouts, deps.clock);
+    const endsAtMs = Math.min(journey.endsAtMs, own.endsAtMs);
+    const totalEndsAtMs = Math.min(journey.totalEndsAtMs, own.totalEndsAtMs);
     const hasLimit = isLimited(route.provider) || endsAtMs < Infinity;
-    const deadline = createDeadline(journey.call.request.signal, hasLimit, timeouts.totalMs);
+    const { signal } = journey.call.request;
+    const deadline = createDeadline(signal, hasLimit, untilMs(totalEndsAtMs, deps.clock));
     const ending = await attempts({ journey, route, endsAtMs, deadline, tried: new Set(), repeats: 0 });
     leave.value.tell(healthOf(ending.result));
     return ending;
@@ -132,7 +137,7 @@ export function createTravel(deps: LegDeps) {
     const times = startTimes(deps.clock, call);
     const { egress, version } = deps;
     const what = { call, permit: route, body, key, deadline, egress, version };
-    const answer = await journey.send({ ...what, limitMs: leftMs(leg, deps.clock) });
+    const answer = await journey.send({ ...what, limitMs: untilMs(leg.endsAtMs, deps.clock) });
     if (answer.ok || !isUnsent(answer.error)) journey.wasReached = true;
     return { key, answer, times };
   }
@@ -150,7 +155,7 @@ export function createTravel(deps: LegDeps) {
       upstream: answer.value,
       keyId: key?.id ?? "",
       deadline,
-      requestLeftMs: leftMs(leg, deps.clock),
+      requestLeftMs: untilMs(leg.endsAtMs, deps.clock),
       retries: journey.attempts - 1,
     };
     return { result: ok(reply), mayMoveOn: countsAs(route, answer.value.status) };
@@ -208,9 +213,15 @@ function createJudge(deps: LegDeps) {
   }
 }
 
-/** 0: there is no limit. */
-function leftMs({ endsAtMs }: Leg, clock: Clock): number {
-  return endsAtMs === Infinity ? 0 : Math.max(1, endsAtMs - clock.monotonic());
+/** When what begins now must be over, by the limits of a provider. */
+export function endsOf({ requestMs, totalMs }: ProviderTimeouts, clock: Clock) {
+  const totalEndsAtMs = clock.monotonic() + (totalMs || Infinity);
+  return { endsAtMs: Math.min(clock.monotonic() + (requestMs || Infinity), totalEndsAtMs), totalEndsAtMs };
+}
+
+/** As a limit: at least 1; 0 is none. */
+function untilMs(atMs: number, clock: Clock): number {
+  return atMs === Infinity ? 0 : Math.max(1, atMs - clock.monotonic());
 }
 
 const cancelled: Ending = { result: fail({ code: "client_cancelled" }), mayMoveOn: false };

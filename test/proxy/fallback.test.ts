@@ -3,7 +3,18 @@ import { type FakeUpstream, startFakeUpstream } from "../harness/fake-upstream.t
 import { freePort } from "../harness/free-port.ts";
 import { headerValue } from "../harness/http-message.ts";
 import { connectRaw, type RawResponse } from "../harness/raw-client.ts";
-import { fin, hold, pause, readBody, replyJson, replySse } from "../harness/upstream-steps.ts";
+import {
+  chunk,
+  event,
+  fin,
+  hold,
+  pause,
+  readBody,
+  replyJson,
+  replySse,
+  sseHead,
+  write,
+} from "../harness/upstream-steps.ts";
 import { type Lab, type LabRequest, openLab, requestBytes } from "./lab.ts";
 
 /** A provider `first` at the lab's upstream, one `spare` at another, and a project with keys for both. */
@@ -256,6 +267,18 @@ test("`request` bounds the whole way, fallbacks and pauses included", async () =
   expect(tookMs).toBeGreaterThan(350);
   expect(tookMs).toBeLessThan(1_500);
   expect(servedBy(answer)).toEqual([503, undefined, undefined]);
+});
+
+test("`total` bounds the whole way too, the stream of a fallback included", async () => {
+  const first = "retries: {max: 0, on_status: [503]}\n    timeouts: {total: 400ms}";
+  await using pair = await openPair({ first });
+  pair.first.answer([readBody(), pause(200), ...replyJson({}, 503)]);
+  pair.spare.answer([readBody(), write(sseHead(), chunk(event(1))), hold()]);
+  const sentAtMs = performance.now();
+  const answer = await pair.call();
+  expect(performance.now() - sentAtMs).toBeWithin(350, 1_500);
+  expect([answer.status, answer.complete]).toEqual([200, false]);
+  expect((await pair.lab.records(1))[0]).toMatchObject({ provider: "spare", outcome: "upstream_timeout" });
 });
 
 test("a client that goes away at the fallback closes its connection: one outcome, and nobody else is asked", async () => {

@@ -217,6 +217,7 @@ describe("by policy", () => {
 });
 
 describe("no connection", () => {
+  const retries = /upstream_retries_total\{provider="patient"\} (\d+)/;
   const later = (port: number, more = "") => `  patient:
     base_url: http://127.0.0.1:${port}
     allowed_methods: [POST]
@@ -246,7 +247,7 @@ describe("no connection", () => {
     const { token, id } = await patientToken(lab);
     const answer = await lab.call("/v1/x", { token, body: "{}" });
     expect([answer.status, headerValue(answer.headers, "x-llm-proxy-error")]).toEqual([502, "bad_gateway"]);
-    expect(await metric(lab, /upstream_retries_total\{provider="patient"\} (\d+)/)).toBe("2");
+    expect(await metric(lab, retries)).toBe("2");
     expect(await requestCount(lab, id)).toBe(0);
   });
 
@@ -256,7 +257,8 @@ describe("no connection", () => {
     const { token, id } = await patientToken(lab);
     using client = await connectRaw(lab.app.port);
     await client.send(requestBytes("/v1/x", { method: "POST", token, body: "{}" }));
-    await Bun.sleep(250); // the third pause, of 200 ms at the least, has begun
+    // it counts when a pause begins; the fourth is of 400 ms at the least
+    while ((await metric(lab, retries)) !== "4") await Bun.sleep(10);
     client.close();
     expect((await lab.records(1)).map(({ outcome }) => outcome)).toEqual(["client_cancelled"]);
     expect(await requestCount(lab, id)).toBe(0);
