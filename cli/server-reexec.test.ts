@@ -7,7 +7,11 @@ test("the process is replaced once by itself with the limit of the runtime raise
   raiseLimit({ A: "1", B: undefined }, (...call) => void calls.push(call), warn);
   const { file, script } = ownProgram();
   expect(calls).toEqual([
-    [file, [file, ...script, ...process.argv.slice(2)], { A: "1", BUN_CONFIG_MAX_HTTP_REQUESTS: "65535" }],
+    [
+      file,
+      [file, ...script, ...process.argv.slice(2)],
+      expect.objectContaining({ A: "1", BUN_CONFIG_MAX_HTTP_REQUESTS: "65535" }),
+    ],
   ]);
   expect(file).toBe(process.execPath);
 
@@ -16,8 +20,14 @@ test("the process is replaced once by itself with the limit of the runtime raise
 });
 
 test("a limit that the operator has set stays", () => {
-  expect(withRaisedLimit({ BUN_CONFIG_MAX_HTTP_REQUESTS: "300" })).toEqual({
-    BUN_CONFIG_MAX_HTTP_REQUESTS: "300",
+  const own = { BUN_CONFIG_MAX_HTTP_REQUESTS: "300", BUN_JSC_forceRAMSize: "1000" };
+  expect(withRaisedLimit(own, 500)).toEqual(own);
+});
+
+test("RES-107 the engine is told of the memory that the container has", () => {
+  expect(withRaisedLimit({}, 268_435_456)).toEqual({
+    BUN_CONFIG_MAX_HTTP_REQUESTS: "65535",
+    BUN_JSC_forceRAMSize: "268435456",
   });
 });
 
