@@ -11,18 +11,39 @@ export class UploadStalled extends Error {
 export function watchUpload(body: ReadableStream<Uint8Array>, silenceMs: number): ReadableStream<Uint8Array> {
   if (silenceMs === 0) return body;
   const reader = body.getReader();
+  let isWaiting = false;
+  let timer: Timer;
+  const giveUp = () => {
+    clearTimeout(timer);
+    reader.cancel().catch(() => {}); // the client may be gone already
+  };
   return new ReadableStream<Uint8Array>(
     {
       type: "bytes", // a third less memory than the default kind at its highest: docs/capacity.md, slow uploads
-      async pull(controller) {
-        const chunk = await inTime(reader.read(), silenceMs).catch((fault: unknown) => {
-          if (fault instanceof UploadStalled) giveUp(reader);
-          throw fault;
-        });
-        if (chunk.done) controller.close();
-        else controller.enqueue(chunk.value as Uint8Array<ArrayBuffer>);
+      start(controller) {
+        timer = setTimeout(() => {
+          if (!isWaiting) return;
+          controller.error(stalled());
+          giveUp();
+        }, silenceMs);
       },
-      cancel: () => giveUp(reader),
+      async pull(controller) {
+        isWaiting = true;
+        timer.refresh(); // one timer for all chunks: a new one for each would double what an upload costs
+        try {
+          const { done, value } = await reader.read();
+          isWaiting = false;
+          if (!done) controller.enqueue(value as Uint8Array<ArrayBuffer>);
+          else {
+            clearTimeout(timer);
+            controller.close();
+          }
+        } catch (fault) {
+          clearTimeout(timer);
+          throw fault;
+        }
+      },
+      cancel: giveUp,
     },
     { highWaterMark: 0 },
   );
@@ -32,13 +53,10 @@ export function watchUpload(body: ReadableStream<Uint8Array>, silenceMs: number)
 export async function inTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
   if (limitMs === 0) return await work;
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new UploadStalled("the client sent nothing for too long")),
-    limitMs,
-  );
+  const timer = setTimeout(() => late.reject(stalled()), limitMs);
   return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }
 
-function giveUp(reader: { cancel(): Promise<void> }): void {
-  reader.cancel().catch(() => {}); // the client may be gone already
+function stalled(): UploadStalled {
+  return new UploadStalled("the client sent nothing for too long");
 }
