@@ -7,8 +7,8 @@ import { createFakeClock } from "../harness/fake-clock.ts";
 
 /**
  * Every map and set of the server that begins empty, and what bounds it. One that is new belongs here, with its bound
- * and a test of what happens at the bound; Left out are src/config, which reads its
- * files once, and src/provider, whose readers end with their body; a WeakMap bounds itself.
+ * and a test of what happens at it. Left out are src/config, which reads its files once, src/provider, whose readers
+ * end with their body, and weak maps, which bound themselves.
  */
 const bounds: Readonly<Record<string, string>> = {
   "api/guard.ts failures": "10,000 addresses; the oldest goes (src/api/guard.test.ts)",
