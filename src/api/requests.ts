@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { UsageRecord } from "../usage/record.ts";
+import type { Usage } from "../usage/usage.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery, pagination, paginationSchema, readPage, toSlice } from "./paging.ts";
 import { problemResponse } from "./problem.ts";
@@ -7,6 +8,9 @@ import { defined, type RouteDeps, routesOf } from "./route.ts";
 import { formatTime, readTimes, timeQuery } from "./time.ts";
 
 const textOrNull = (description: string) => Type.Union([Type.String(), Type.Null()], { description });
+
+const count = (description: string) =>
+  Type.Union([Type.Integer(), Type.Null()], { description: `${description}; null: not known` });
 
 const requestSchema = Type.Object({
   request_id: Type.String({ description: "As the caller saw it in x-llm-proxy-request-id" }),
@@ -21,12 +25,34 @@ const requestSchema = Type.Object({
   outcome: Type.String({
     description: "complete, client_cancelled, upstream_cut, upstream_timeout, upstream_error or refused",
   }),
-  error_code: textOrNull("Code of our refusal"),
+  error_code: textOrNull(
+    "Code of our refusal; stream_incomplete, provider_error: what was wrong with an answer",
+  ),
   stream: Type.Boolean(),
   duration_ms: Type.Number(),
   ttfb_ms: Type.Union([Type.Number(), Type.Null()], { description: "Until the provider's first byte" }),
   request_bytes: Type.Integer(),
   response_bytes: Type.Integer(),
+  model: textOrNull("That was asked for"),
+  answered_model: textOrNull("That says it has answered"),
+  input_tokens: count("All input, cached parts included"),
+  cached_input_tokens: count("Read from the provider's cache"),
+  cache_write_tokens: count("Written to its cache, for five minutes or an unknown time"),
+  cache_write_hour_tokens: count("Written to its cache for an hour"),
+  audio_input_tokens: count("Audio in the input"),
+  output_tokens: count("All output, reasoning and audio included"),
+  reasoning_tokens: count("Reasoning in the output"),
+  audio_output_tokens: count("Audio in the output"),
+  images: count("Pictures that were made"),
+  audio_seconds: Type.Union([Type.Number(), Type.Null()], { description: "Audio that is paid by time" }),
+  characters: count("Text that is paid by characters"),
+  web_searches: count("Searches that the provider made"),
+  service_tier: textOrNull("standard, batch, flex or priority"),
+  estimated: Type.Boolean({ description: "The provider reported nothing, or not all: counted here" }),
+  also_billed: Type.Array(Type.String(), {
+    description: "Fields that the provider bills and no count here has",
+  }),
+  usage_raw: textOrNull("The provider's own usage object, as JSON"),
 });
 
 const exact = (what: string) => Type.Optional(Type.String({ description: `Exactly this ${what}` }));
@@ -124,5 +150,29 @@ function toJson(record: UsageRecord): Static<typeof requestSchema> {
     ttfb_ms: record.ttfbMs,
     request_bytes: record.requestBytes,
     response_bytes: record.responseBytes,
+    model: record.model || null,
+    answered_model: record.answeredModel || null,
+    ...usageFields(record.usage),
+    also_billed: [...record.alsoBilled],
+    usage_raw: record.usageRaw || null,
+  };
+}
+
+function usageFields(usage: Usage | null) {
+  return {
+    input_tokens: usage && usage.inputTokens,
+    cached_input_tokens: usage && usage.cachedInputTokens,
+    cache_write_tokens: usage && usage.cacheWriteTokens,
+    cache_write_hour_tokens: usage && usage.cacheWriteHourTokens,
+    audio_input_tokens: usage && usage.audioInputTokens,
+    output_tokens: usage && usage.outputTokens,
+    reasoning_tokens: usage && usage.reasoningTokens,
+    audio_output_tokens: usage && usage.audioOutputTokens,
+    images: usage && usage.images,
+    audio_seconds: usage && usage.audioMs / 1000,
+    characters: usage && usage.characters,
+    web_searches: usage && usage.webSearches,
+    service_tier: usage && usage.tier,
+    estimated: usage?.source === "estimated",
   };
 }

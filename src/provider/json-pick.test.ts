@@ -15,7 +15,7 @@ function pick(text: string, paths: readonly string[], cuts: readonly number[] = 
   return { found: Object.fromEntries(reader.found), counted: Object.fromEntries(reader.counted), told };
 }
 
-const table: [text: string, paths: string[], found: object][] = [
+const table: [text: string, paths: string[], found: Record<string, unknown>][] = [
   ['{"model":"m","stream":true,"n":2}', ["model", "stream", "n"], { model: "m", stream: true, n: 2 }],
   ['{"a":{"model":"no"},"model":"yes"}', ["model"], { model: "yes" }],
   ['{"model":"first","model":"last"}', ["model"], { model: "last" }],

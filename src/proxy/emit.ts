@@ -5,7 +5,7 @@ import type { Logger } from "../logging/logger.ts";
 import { redact } from "../logging/redact.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Provider } from "../provider/provider.ts";
-import type { Outcome, UsageRecord } from "../usage/record.ts";
+import { type Outcome, type UsageRecord, unmetered } from "../usage/record.ts";
 import type { Arrival, Body, Hold, Permit, Reply } from "./call.ts";
 import { type Refusal, wordings } from "./refuse.ts";
 import type { End } from "./relay.ts";
@@ -172,6 +172,7 @@ function toRecord(trace: Trace, nowMs: number): UsageRecord {
     ttfbMs: reply?.ttfbMs ?? null,
     requestBytes: body?.kind === "held" ? body.bytes.byteLength : Number.isSafeInteger(length) ? length : 0,
     responseBytes: end?.bytes ?? 0,
+    ...unmetered,
   };
 }
 

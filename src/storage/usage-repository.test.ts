@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import { aProject, aRecord, aToken } from "../../test/harness/rows.ts";
 import { openStore } from "../../test/harness/store.ts";
-import type { UsageRecord } from "../usage/record.ts";
+import { type UsageRecord, unmetered } from "../usage/record.ts";
 import type { UsageFilter } from "../usage/repository.ts";
+import type { Usage } from "../usage/usage.ts";
 import { createProjectRepository } from "./project-repository.ts";
 import { deleteOld } from "./retention.ts";
 import { createTokenRepository } from "./token-repository.ts";
@@ -38,6 +39,37 @@ test("a record comes back as it was stored, times and sizes as whole numbers", a
   const { usage } = await repository(record);
   expect(await usage.find("a")).toEqual({ ...record, durationMs: 13 });
   expect(await usage.find("b")).toBeUndefined();
+});
+
+test("what was used comes back as it was stored, and so does that it is not known", async () => {
+  const usage: Usage = {
+    inputTokens: 1,
+    cachedInputTokens: 2,
+    cacheWriteTokens: 3,
+    cacheWriteHourTokens: 4,
+    audioInputTokens: 5,
+    outputTokens: 6,
+    reasoningTokens: 7,
+    audioOutputTokens: 8,
+    images: 9,
+    audioMs: 10,
+    characters: 11,
+    webSearches: 12,
+    tier: "batch",
+    reportedCostNanoUsd: 9_007_199_254_740_993n,
+    source: "estimated",
+  };
+  const known = aRecord("a", {
+    usage,
+    usageRaw: '{"a":1}',
+    alsoBilled: ["b"],
+    model: "m",
+    answeredModel: "n",
+  });
+  const unknown = aRecord("b", { ...unmetered });
+  const { usage: records } = await repository(known, unknown);
+  expect(await records.find("a")).toEqual(known);
+  expect(await records.find("b")).toEqual(unknown);
 });
 
 test("an odd number in one record does not hold up its batch", async () => {

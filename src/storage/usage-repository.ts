@@ -1,9 +1,10 @@
 import type { Outcome, UsageRecord } from "../usage/record.ts";
 import type { UsageFilter, UsageRepository } from "../usage/repository.ts";
 import type { Database, Statement } from "./database.ts";
+import { type MeteredRow, meteredColumns, meteredValues, toMetered, whole } from "./usage-columns.ts";
 import { slice, where } from "./where.ts";
 
-interface UsageRow {
+interface UsageRow extends MeteredRow {
   request_id: string;
   timestamp: number;
   project_id: string;
@@ -22,8 +23,10 @@ interface UsageRow {
   response_bytes: number;
 }
 
-const columns = `request_id, timestamp, project_id, token_id, provider, key_id, method, path, status, outcome,
+const ownColumns = `request_id, timestamp, project_id, token_id, provider, key_id, method, path, status, outcome,
   error_code, is_stream, duration_ms, ttfb_ms, request_bytes, response_bytes`;
+const columns = [ownColumns, ...meteredColumns].join(", ");
+const places = columns.replace(/\w+/g, "?");
 
 /** Usage records in the database. Times and sizes are kept as whole numbers. */
 export function createUsageRepository(database: Database): UsageRepository {
@@ -76,7 +79,7 @@ export function createUsageRepository(database: Database): UsageRepository {
 
 function insertRecord(record: UsageRecord): Statement {
   return {
-    sql: `INSERT INTO usage_records (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    sql: `INSERT INTO usage_records (${columns}) VALUES (${places})`,
     values: [
       record.requestId,
       record.atMs,
@@ -94,13 +97,9 @@ function insertRecord(record: UsageRecord): Statement {
       record.ttfbMs === null ? null : whole(record.ttfbMs),
       whole(record.requestBytes),
       whole(record.responseBytes),
+      ...meteredValues(record),
     ],
   };
-}
-
-/** A value the column takes whatever came: one odd record must not hold up the batch it is in, again and again. */
-function whole(value: number): number {
-  return Number.isFinite(value) ? Math.round(value) : 0;
 }
 
 function whereRecord(filter: UsageFilter) {
@@ -134,5 +133,6 @@ function toRecord(row: UsageRow): UsageRecord {
     ttfbMs: row.ttfb_ms,
     requestBytes: row.request_bytes,
     responseBytes: row.response_bytes,
+    ...toMetered(row),
   };
 }

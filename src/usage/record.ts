@@ -1,3 +1,5 @@
+import type { Usage } from "./usage.ts";
+
 /** How a proxied request ended; one word that metrics, usage, events and logs share. */
 export type Outcome =
   | "complete"
@@ -7,8 +9,34 @@ export type Outcome =
   | "upstream_error"
   | "refused";
 
+/** What an answer was found to be that ended as HTTP has it: it stopped before its last event, or told of an error. */
+export type AnswerFault = "stream_incomplete" | "provider_error";
+
+/** What an answer showed to have been used, and by which model. */
+export interface Metered {
+  /** That was asked for: it decides the price. "" where none was named. Cut at 200 characters, as is the next. */
+  readonly model: string;
+  /** That says it has answered; "" where none does. */
+  readonly answeredModel: string;
+  /** null where it is not known. */
+  readonly usage: Usage | null;
+  /** The provider's own usage object as JSON; "" where it gave none, or one of more than 4 KiB. */
+  readonly usageRaw: string;
+  /** What the provider bills on top of what `usage` counts, by the names of its fields. */
+  readonly alsoBilled: readonly string[];
+}
+
+/** Nothing is known. */
+export const unmetered: Metered = {
+  model: "",
+  answeredModel: "",
+  usage: null,
+  usageRaw: "",
+  alsoBilled: [],
+};
+
 /** One row per proxied request whose token is known: who, what, how it ended, times and sizes. */
-export interface UsageRecord {
+export interface UsageRecord extends Metered {
   /** The request id that the caller saw. */
   readonly requestId: string;
   /** When it came, ms since the epoch. */
@@ -25,7 +53,7 @@ export interface UsageRecord {
   /** Status the caller got; 499 where it hung up before there was one. */
   readonly status: number;
   readonly outcome: Outcome;
-  /** Our refusal code, empty if none. */
+  /** Our refusal code, or what was wrong with an answer that came (`AnswerFault`); empty if none. */
   readonly errorCode: string;
   readonly isStream: boolean;
   readonly durationMs: number;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { UsageRecord } from "../../src/usage/record.ts";
+import { type UsageRecord, unmetered } from "../../src/usage/record.ts";
+import { noUsage } from "../../src/usage/usage.ts";
 import { startServer, type TestServer } from "./test-server.ts";
 
 const startMs = Date.UTC(2030, 0, 1);
@@ -21,6 +22,11 @@ const record = (number: number, fields: Partial<UsageRecord> = {}): UsageRecord 
   ttfbMs: 3,
   requestBytes: 100,
   responseBytes: 2000,
+  model: "gpt-5",
+  answeredModel: "gpt-5-2025-08-07",
+  usage: { ...noUsage, inputTokens: 7, cachedInputTokens: 2, outputTokens: 3, audioMs: 1500, tier: "flex" },
+  usageRaw: '{"prompt_tokens":7}',
+  alsoBilled: ["cost_of_care"],
   ...fields,
 });
 
@@ -36,6 +42,7 @@ beforeAll(async () => {
     errorCode: "method_not_allowed",
     isStream: false,
     ttfbMs: null,
+    ...unmetered,
   } as const;
   await server.usage.append({
     records: [record(1), record(2, refused), record(3, { projectId: "project-b", provider: "anthropic" })],
@@ -64,6 +71,24 @@ test("a request is shown with all that was recorded", async () => {
     ttfb_ms: 3,
     request_bytes: 100,
     response_bytes: 2000,
+    model: "gpt-5",
+    answered_model: "gpt-5-2025-08-07",
+    input_tokens: 7,
+    cached_input_tokens: 2,
+    cache_write_tokens: 0,
+    cache_write_hour_tokens: 0,
+    audio_input_tokens: 0,
+    output_tokens: 3,
+    reasoning_tokens: 0,
+    audio_output_tokens: 0,
+    images: 0,
+    audio_seconds: 1.5,
+    characters: 0,
+    web_searches: 0,
+    service_tier: "flex",
+    estimated: false,
+    also_billed: ["cost_of_care"],
+    usage_raw: '{"prompt_tokens":7}',
   });
   const refused = await server.call("GET", "/manage/requests/req-2");
   expect(refused.json).toMatchObject({
@@ -71,6 +96,12 @@ test("a request is shown with all that was recorded", async () => {
     key_id: null,
     ttfb_ms: null,
     error_code: "method_not_allowed",
+    model: null,
+    input_tokens: null,
+    output_tokens: null,
+    service_tier: null,
+    estimated: false,
+    usage_raw: null,
   });
 });
 

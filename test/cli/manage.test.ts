@@ -3,9 +3,12 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { runMain } from "../../cli/main.ts";
+import { unmetered } from "../../src/usage/record.ts";
+import { noUsage } from "../../src/usage/usage.ts";
 import { managementToken, startServer } from "../api/test-server.ts";
 import { findSecrets, newCanary } from "../harness/canary.ts";
 import { recordedIo } from "../harness/recorded-io.ts";
+import { aRecord } from "../harness/rows.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../harness/temporary-directory.ts";
 
 const providerKey = newCanary("provider-key");
@@ -264,24 +267,11 @@ test("usage shows what was proxied", async () => {
   await server.usage.append({
     counts: new Map(),
     records: [
-      {
-        requestId: "req-1",
+      aRecord("req-1", {
         atMs: Date.parse("2026-01-02T03:04:05Z"),
-        projectId: "p",
-        tokenId: "t",
-        provider: "openai",
-        keyId: "",
-        method: "POST",
-        path: "/v1/chat/completions",
-        status: 403,
-        outcome: "refused",
-        errorCode: "project_inactive",
-        isStream: false,
-        durationMs: 12,
-        ttfbMs: null,
-        requestBytes: 1,
-        responseBytes: 2,
-      },
+        usage: { ...noUsage, inputTokens: 70, cachedInputTokens: 20, outputTokens: 30, reasoningTokens: 10 },
+      }),
+      aRecord("req-2", { ...unmetered, status: 403, outcome: "refused", errorCode: "project_inactive" }),
     ],
   });
   const place = {
@@ -290,8 +280,10 @@ test("usage shows what was proxied", async () => {
   };
   const { out } = await runAt(place, "usage list --project-id p --token-id t --request-id req-1");
   expect(out).toMatch(
-    /2026-01-02 03:04:05 +403 +project_inactive +openai +POST +\/v1\/chat\/completions +12 +req-1\n$/,
+    /2026-01-02 03:04:05 +200 +complete +openai +gpt-5 +gpt-5-2025-08-07 +70 +20 +30 +10 +false +12 +req-1\n$/,
   );
+  const refused = await runAt(place, "usage list --outcome refused");
+  expect(refused.out).toMatch(/ 403 +project_inactive +openai +\/v1\/chat\/completions +false +12 +req-2\n$/);
   expect((await runAt(place, "usage get req-1")).out).toMatch(/^Request id: +req-1\nTimestamp: +2026-01-02T/);
   await server[Symbol.asyncDispose]();
 });

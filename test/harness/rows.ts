@@ -4,6 +4,7 @@ import type { Project } from "../../src/project/project.ts";
 import type { ProviderKey } from "../../src/project/provider-key.ts";
 import type { Token } from "../../src/token/token.ts";
 import type { UsageRecord } from "../../src/usage/record.ts";
+import { noUsage } from "../../src/usage/usage.ts";
 
 /** An active project whose name is its id. */
 export function aProject(id: string, changes: Partial<Project> = {}): Project {
@@ -98,6 +99,11 @@ export function aRecord(requestId: string, changes: Partial<UsageRecord> = {}): 
     ttfbMs: 3,
     requestBytes: 10,
     responseBytes: 20,
+    model: "gpt-5",
+    answeredModel: "gpt-5-2025-08-07",
+    usage: { ...noUsage, inputTokens: 7, outputTokens: 3 },
+    usageRaw: "",
+    alsoBilled: [],
     ...changes,
   };
 }
