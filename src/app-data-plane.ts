@@ -79,6 +79,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     egress: createEgress({
       resolve: createResolver({ lookup: lookupName, clock: systemClock }),
       connectFirst: firstToConnect,
+      clock: systemClock,
     }),
     budget: createRetryBudget(),
     clock: systemClock,

@@ -43,12 +43,14 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
 }
 
 async function send(attempt: Attempt, target: Target): Promise<Result<Response, unknown>> {
-  const { call, permit, body, key, deadline, version } = attempt;
+  const { call, permit, body, key, deadline, egress, version } = attempt;
   const { provider } = permit;
   const path = upstreamPath(provider, permit.path, upstreamQuery(call.query, provider, key));
   if (path === undefined) return fail(new EgressFault("outside_base", "the path leads out of base_url"));
   const headers = upstreamHeaders(call, provider, key, version);
   if (target.host !== undefined) headers.set("host", target.host);
+  // A body that some servers send after the head of HEAD would be taken for the next answer, maybe another caller's.
+  const isKept = call.request.method !== "HEAD" && !egress.idle.isDue(target);
   const upstream = await fetch(target.origin + path, {
     method: call.request.method,
     headers,
@@ -58,12 +60,12 @@ async function send(attempt: Attempt, target: Target): Promise<Result<Response, 
     // The runtime's own limit is off: a reasoning model may be silent for long.
     timeout: false,
     signal: deadline.signal,
-    // A body that some servers send after this head would be taken for the next answer, maybe another caller's.
-    keepalive: call.request.method !== "HEAD",
+    keepalive: isKept,
     ...(target.tls && { tls: target.tls }),
     // HTTP_PROXY and HTTPS_PROXY hold for providers outside; the runtime would take them for this machine too.
     ...(target.isDirect && { proxy: false }),
   } as RequestInit);
+  if (isKept) deadline.atStop(() => egress.idle.ended(target, upstream.headers));
   const fault = faultOf(upstream);
   if (fault === undefined) return ok(upstream);
   discard(upstream);

@@ -91,6 +91,8 @@ export interface Deadline {
   arm(ms: number): void;
   /** The call is over, or its time no longer counts. */
   stop(): void;
+  /** Told once when it stops; one that is told takes the place of the one before. */
+  atStop(listener: () => void): void;
   /** Whether it was the time that ended the call. */
   hasExpired(): boolean;
 }

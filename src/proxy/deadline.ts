@@ -28,7 +28,15 @@ export async function untilAbort<T>(value: T | Promise<T>, signal: AbortSignal):
  * is over all of it, from now on; 0: that has no limit.
  */
 export function createDeadline(client: AbortSignal, isLimited: boolean, totalMs: number): Deadline {
-  if (!isLimited) return { signal: client, arm: () => {}, stop: () => {}, hasExpired: () => false };
+  let onStop: (() => void) | undefined;
+  const atStop = (listener: () => void) => {
+    onStop = listener;
+  };
+  const tell = () => {
+    onStop?.();
+    onStop = undefined;
+  };
+  if (!isLimited) return { signal: client, arm: () => {}, stop: tell, atStop, hasExpired: () => false };
   const controller = new AbortController();
   let isOver = false;
   if (client.aborted) controller.abort();
@@ -49,7 +57,9 @@ export function createDeadline(client: AbortSignal, isLimited: boolean, totalMs:
     stop() {
       clearTimeout(phase);
       clearTimeout(total);
+      tell();
     },
+    atStop,
     hasExpired: () => isOver,
   };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createFakeClock } from "../../test/harness/fake-clock.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { createEgress } from "./egress.ts";
@@ -12,6 +13,7 @@ function provider(base: string, more: Partial<Provider> = {}): Provider {
 function setUp(addresses: readonly string[], connects: readonly string[] = []) {
   const state = { found: ok(addresses) as Addresses, connects, asked: [] as string[], searches: 0 };
   const egress = createEgress({
+    clock: createFakeClock(),
     resolve(name) {
       state.asked.push(name);
       return state.found;

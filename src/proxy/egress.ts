@@ -1,8 +1,10 @@
+import type { Clock } from "../clock.ts";
 import { reachOf } from "../ip-reach.ts";
 import { isLoopback } from "../provider/loopback.ts";
 import type { Provider, ProviderTls } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { EgressFault } from "./egress-fault.ts";
+import { createIdleClose, type IdleClose } from "./idle-close.ts";
 import type { Addresses } from "./resolver.ts";
 
 /** Where a provider is connected to. */
@@ -19,6 +21,7 @@ export interface Target {
 type Located = Result<Target, EgressFault>;
 
 export interface EgressDeps {
+  readonly clock: Clock;
   readonly resolve: (name: string) => Addresses | Promise<Addresses>;
   /** Which of several addresses takes a connection. */
   readonly connectFirst: (
@@ -34,6 +37,8 @@ export interface Egress {
   locate(provider: Provider, isTunnelled: boolean): Located | Promise<Located>;
   /** Nothing came of a connection to this target: the next request looks for another address. */
   lost(provider: Provider, target: Target): void;
+  /** When connections to a target may be closed under a request. */
+  readonly idle: IdleClose;
 }
 
 /** What all addresses of a name may take to say nothing. */
@@ -59,7 +64,7 @@ interface Place {
  * checked, and the connection goes to the one that was checked: what the name leads to a moment later plays no part. The
  * certificate is still the name's. Of several addresses the first that answers is used until it fails.
  */
-export function createEgress({ resolve, connectFirst }: EgressDeps): Egress {
+export function createEgress({ resolve, connectFirst, clock }: EgressDeps): Egress {
   const places = new WeakMap<Provider, Place>();
 
   function placeOf(provider: Provider): Place {
@@ -110,6 +115,7 @@ export function createEgress({ resolve, connectFirst }: EgressDeps): Egress {
   }
 
   return {
+    idle: createIdleClose(clock),
     locate(provider, isTunnelled) {
       const place = placeOf(provider);
       if (provider.reach === "as_written" || (isTunnelled && provider.isProxied)) return place.asWritten;
