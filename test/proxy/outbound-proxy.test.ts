@@ -110,3 +110,45 @@ test.skipIf(elsewhere === undefined)(
     expect(stdout + stderr).not.toContain("outbound-secret");
   },
 );
+
+test("a proxy finds the address of a name, which nobody else does; stray bytes of its are nobody's (NET-103, NET-107)", async () => {
+  const heads: string[] = [];
+  const extra = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nSECRET-A";
+  let strays: { readonly text: string; readonly afterMs: number } | undefined;
+  const server = createServer({ noDelay: true }, (socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (bytes) => {
+      const head = bytes.toString("latin1");
+      heads.push(head);
+      const id = /x-id: (\S+)/i.exec(head)?.[1] ?? "";
+      const answer = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${id.length}\r\n\r\n${id}`;
+      const now = strays;
+      strays = undefined;
+      socket.write(now?.afterMs === 0 ? answer + now.text : answer);
+      if (now !== undefined && now.afterMs > 0) setTimeout(() => socket.write(now.text), now.afterMs);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await using proxy = await startProxy({
+    upstream: "http://gpu.nowhere.example:8000/base",
+    env: { HTTP_PROXY: `http://127.0.0.1:${port}` },
+  });
+  const { token } = await proxy.newToken((await proxy.newProject()).id);
+  const call = async (id: string) => {
+    const answer = await exchange(proxy.port, requestBytes("/v1/models", { token, headers: [["X-Id", id]] }));
+    return [answer.status, answer.body.text()];
+  };
+  for (const text of [extra, "\r\n", "HTTP/1.1 2"]) {
+    for (const afterMs of [0, 50]) {
+      strays = { text, afterMs };
+      expect(await call("first")).toEqual([200, "first"]);
+      expect(await call("second")).toEqual([200, "second"]);
+      await Bun.sleep(60); // the late ones have come
+      expect(await call("third")).toEqual([200, "third"]);
+    }
+  }
+  expect(heads[0]).toStartWith("GET http://gpu.nowhere.example:8000/base/v1/models HTTP/1.1\r\n");
+  expect(heads[0]).toMatch(/^host: gpu\.nowhere\.example:8000\r$/im);
+  server.close();
+});

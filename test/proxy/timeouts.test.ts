@@ -1,26 +1,31 @@
 import { describe, expect, test } from "bun:test";
+import { startBlackHole } from "../harness/black-hole.ts";
+import { type FakeUpstreamOptions, startFakeUpstream } from "../harness/fake-upstream.ts";
+import { freePort } from "../harness/free-port.ts";
 import { headerValue } from "../harness/http-message.ts";
 import {
   chunk,
   echo,
   event,
+  fin,
   head,
   hold,
   pause,
   readBody,
+  reply,
   sseHead,
   write,
 } from "../harness/upstream-steps.ts";
 import { jsonOf, openLab } from "./lab.ts";
 
 /** A lab whose token is of a provider with these timeouts. */
-async function openTimedLab(timeouts: string) {
+async function openTimedLab(timeouts: string, more = "") {
   const lab = await openLab({
     providers: `  timed:
     base_url: $UPSTREAM
     allowed_methods: [GET, POST]
     allowed_endpoints: ["/*"]
-    timeouts: {${timeouts}}
+    timeouts: {${timeouts}}${more}
 `,
   });
   const project = await lab.app.newProject({ provider: "timed" });
@@ -30,12 +35,68 @@ async function openTimedLab(timeouts: string) {
   return Object.assign(lab, { timed: call, outcomes });
 }
 
+describe("down is 502 and slow is 504 (TMO-105)", () => {
+  const limits = ", timeouts: {response_header: 400ms}";
+
+  async function callAt(origin: string) {
+    const rest = 'allowed_methods: [POST], allowed_endpoints: ["/*"], retries: {max: 0}, auth: query:key';
+    await using lab = await openLab({
+      providers: `  far: {base_url: "${origin}", ${rest}${limits}}\n`,
+    });
+    const { token } = await lab.app.newToken((await lab.app.newProject({ provider: "far" })).id);
+    const startedMs = performance.now();
+    const answer = await lab.call("/v1/chat/completions", { token, body: "{}" });
+    const tookMs = performance.now() - startedMs;
+    const text = answer.body.text();
+    const { error } = jsonOf(answer);
+    expect(Object.keys(error)).toEqual(expect.arrayContaining(["message", "type", "code"]));
+    expect(headerValue(answer.headers, "x-llm-proxy-error")).toBe(error.code);
+    for (const secret of [new URL(origin).host, lab.app.providerKey]) expect(text).not.toContain(secret);
+    await lab.app.stop();
+    expect(lab.app.log()).not.toContain(lab.app.providerKey);
+    return { status: answer.status, code: error.code, tookMs };
+  }
+
+  test("(a) nothing listens there", async () => {
+    const { status, code, tookMs } = await callAt(`http://127.0.0.1:${await freePort()}`);
+    expect([status, code]).toEqual([502, "bad_gateway"]);
+    expect(tookMs).toBeLessThan(1_000);
+  });
+
+  test.skipIf(process.platform !== "linux")("(b) what is sent there is dropped", async () => {
+    using hole = await startBlackHole("127.0.0.8");
+    const { status, code, tookMs } = await callAt(`http://${hole.address}:${hole.port}`);
+    expect([status, code]).toEqual([504, "timeout"]);
+    expect(tookMs).toBeWithin(390, 1_400);
+  });
+
+  const scripts: [string, FakeUpstreamOptions, number, string][] = [
+    ["(c) it accepts and never answers", { answer: [hold()] }, 504, "timeout"],
+    ["(d) it closes at once", { onAccept: [fin()] }, 502, "bad_gateway"],
+    ["(e) it answers with 99", { answer: [write("HTTP/1.1 99 x\r\n\r\n"), hold()] }, 502, "bad_gateway"],
+    [
+      "(e) it answers with no HTTP",
+      { answer: [write("SSH-2.0-x\r\n\r\n"), pause(20), fin()] },
+      502,
+      "bad_gateway",
+    ],
+  ];
+  test.each(scripts)("%s", async (_, options, status, code) => {
+    await using upstream = await startFakeUpstream(options);
+    const told = await callAt(upstream.origin);
+    expect([told.status, told.code]).toEqual([status, code]);
+    expect(told.tookMs).toBeLessThan(1_400);
+  });
+});
+
 describe("before the first byte a limit is a 504 (TMO-105)", () => {
   const limits = [
     "response_header: 100ms",
     "request: 100ms",
     "request: 100ms, response_header: 10s",
     "request: 10s, response_header: 100ms",
+    "total: 100ms",
+    "total: 100ms, request: 10s, response_header: 10s, stream_idle: 10s",
   ];
   test.each(limits)("%s", async (timeouts) => {
     await using lab = await openTimedLab(timeouts);
@@ -77,6 +138,30 @@ describe("after it the connection is cut (TMO-107)", () => {
     const answer = await lab.timed("/v1/models");
     expect(answer.complete).toBe(false);
     expect(await lab.outcomes(1)).toEqual(["upstream_timeout"]);
+  });
+
+  test("total bounds a stream that never pauses", async () => {
+    await using lab = await openTimedLab("total: 300ms, stream_idle: 200ms");
+    const paced = Array.from({ length: 100 }, (_, n) => [pause(20), write(chunk(event(n)))]).flat();
+    lab.upstream.answerNext([readBody(), write(sseHead()), ...paced]);
+    const startedMs = performance.now();
+    const answer = await lab.timed("/v1/chat/completions");
+    expect(performance.now() - startedMs).toBeWithin(290, 1_300);
+    expect([answer.status, answer.complete]).toEqual([200, false]);
+    expect(answer.body.text()).toMatch(/\n\ndata: \{"error":.*"code":"timeout".*\}\n\n$/);
+    expect((await lab.upstream.connections[0]?.closed())?.by).toBe("peer");
+    expect(await lab.outcomes(1)).toEqual(["upstream_timeout"]);
+  });
+
+  test("total is over all tries, with the pauses between them", async () => {
+    const more = "\n    retries: {max: 5, on_status: [503]}";
+    await using lab = await openTimedLab("total: 400ms", more);
+    lab.upstream.answer([readBody(), hold()]);
+    lab.upstream.answerNext(reply(503, [["Retry-After", "0.25"]], "{}"));
+    const startedMs = performance.now();
+    expect((await lab.timed("/v1/chat/completions")).status).toBe(504);
+    expect(performance.now() - startedMs).toBeWithin(390, 640);
+    expect(lab.upstream.requests).toHaveLength(2);
   });
 
   test("what the headers took counts for it", async () => {
