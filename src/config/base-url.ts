@@ -20,7 +20,9 @@ export function parseHttpUrl(text: string): Result<URL, string> {
   if (!/^https?:\/\//i.test(text))
     return fail("is not an http or https address: write one such as https://api.example.com");
   if (/[\s\\]|[^\x21-\x7e]/.test(text))
-    return fail("holds a backslash, a blank or a letter beyond ASCII: remove it");
+    return fail(
+      "holds a backslash, a blank or a letter beyond ASCII: remove it, and write such a name as xn--…",
+    );
   if (/^[^/]*\/\/[^/?#]*@/.test(text))
     return fail("holds user-info (something before an @): remove it, keys belong elsewhere");
   if (/[?#]/.test(text)) return fail("holds a query or a fragment: end it with the path");

@@ -18,7 +18,7 @@ const certificateReasons: ReadonlyMap<string, string> = new Map([
   ["CERT_SIGNATURE_FAILURE", untrusted],
   [
     "EPROTO",
-    "no TLS came about: the provider speaks none there, or demands a certificate (tls.cert_file) that it trusts",
+    "no TLS came about: the provider speaks none there, or nothing but HTTP/2, or demands a certificate (tls.cert_file) that it trusts",
   ],
 ]);
 
