@@ -3,8 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Provider } from "../provider/provider.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Body, Call, Deadline, Permit, Times } from "./call.ts";
-import { untilAbort } from "./deadline.ts";
-import type { Egress, Target } from "./egress.ts";
+import { type Egress, locateUntil, type Target } from "./egress.ts";
 import { EgressFault } from "./egress-fault.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
 import type { Refusal, RefusalCode } from "./refuse.ts";
@@ -28,16 +27,13 @@ export async function callProvider(attempt: Attempt): Promise<Result<Response, u
   const { deadline, egress, limitMs } = attempt;
   const { provider } = attempt.permit;
   deadline.arm(firstLimit(provider, limitMs));
-  let target: Target | undefined;
+  const located = await locateUntil(deadline.signal, egress.locate(provider, true));
+  if (!located.ok) return located;
   try {
-    const located = await untilAbort(egress.locate(provider, true), deadline.signal);
-    if (!located.ok) return located;
-    target = located.value;
-    return await send(attempt, target);
+    return await send(attempt, located.value);
   } catch (error) {
     // A deadline that has passed without an answer may mean that nobody is there.
-    if (target !== undefined && (isConnectFault(error) || deadline.hasExpired()))
-      egress.lost(provider, target);
+    if (isConnectFault(error) || deadline.hasExpired()) egress.lost(provider, located.value);
     return fail(error);
   }
 }

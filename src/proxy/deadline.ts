@@ -13,16 +13,6 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What is awaited, unless the signal aborts before. @throws {Error} then */
-export async function untilAbort<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
-  if (!(value instanceof Promise)) return value;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const giveUp = () => reject(new Error("given up"));
-  signal.addEventListener("abort", giveUp, { once: true });
-  if (signal.aborted) giveUp();
-  return await Promise.race([promise, value]).finally(() => signal.removeEventListener("abort", giveUp));
-}
-
 /**
  * A deadline over one call to a provider; without any limit it is the client's own signal and costs nothing. `totalMs`
  * is over all of it, from now on; 0: that has no limit.

@@ -131,6 +131,19 @@ export function createEgress({ resolve, connectFirst, clock }: EgressDeps): Egre
   };
 }
 
+/** Waits for the place of a provider no longer than the signal allows. */
+export async function locateUntil(
+  signal: AbortSignal,
+  located: ReturnType<Egress["locate"]>,
+): Promise<Located> {
+  if (!(located instanceof Promise)) return located;
+  const { promise, resolve } = Promise.withResolvers<Located>();
+  const giveUp = () => resolve(fail(new EgressFault("silent", "no address was found in time")));
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  return await Promise.race([promise, located]).finally(() => signal.removeEventListener("abort", giveUp));
+}
+
 function mayReach({ reach }: Provider, address: string): boolean {
   const leadsTo = reachOf(address);
   return leadsTo === "public" || (leadsTo === "private" && reach === "private");

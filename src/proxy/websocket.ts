@@ -4,8 +4,7 @@ import { fail, ok, type Result } from "../result.ts";
 import { type Attempt, firstLimit } from "./attempt.ts";
 import type { Body, Call, Hold, Permit, Reply } from "./call.ts";
 import type { Upgrade } from "./client-socket.ts";
-import { untilAbort } from "./deadline.ts";
-import type { Target } from "./egress.ts";
+import { locateUntil, type Target } from "./egress.ts";
 import { EgressFault } from "./egress-fault.ts";
 import { upstreamHeaders, upstreamQuery } from "./headers.ts";
 import { createTravel, endsOf, type Journey, type LegDeps } from "./leg.ts";
@@ -70,7 +69,7 @@ export function createOpenSocket(deps: OpenSocketDeps) {
   async function connect({ call, permit, key, deadline }: Attempt): Promise<Result<Dialled, unknown>> {
     const { provider } = permit;
     const { signal } = deadline;
-    const found = await untilAbort(deps.egress.locate(provider, false), signal).catch(fail<unknown>);
+    const found = await locateUntil(signal, deps.egress.locate(provider, false));
     if (!found.ok) return found;
     const handshake = handshakeFor(call, permit, key, found.value);
     if (!handshake.ok) return handshake;

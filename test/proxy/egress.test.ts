@@ -3,8 +3,10 @@ import { startBlackHole } from "../harness/black-hole.ts";
 import { startFakeUpstream } from "../harness/fake-upstream.ts";
 import { headerValue, headerValues } from "../harness/http-message.ts";
 import { type NameServer, startNameServer } from "../harness/name-server.ts";
+import { startProxy } from "../harness/proxy-process.ts";
+import { exchange } from "../harness/raw-client.ts";
 import { hold } from "../harness/upstream-steps.ts";
-import { jsonOf, openLab } from "./lab.ts";
+import { jsonOf, openLab, requestBytes } from "./lab.ts";
 
 let names: NameServer;
 beforeAll(async () => {
@@ -21,11 +23,12 @@ async function openNamed(host: string, more = "", path = "") {
     providers: `  named: {base_url: "http://${host}:${upstream.port}${path}", ${rest}${more}}\n`,
   });
   const project = await lab.app.newProject({ provider: "named" });
-  const { token } = await lab.app.newToken(project.id, { max_requests: 100 });
+  const { token, id: tokenId } = await lab.app.newToken(project.id, { max_requests: 100 });
   return {
     lab,
     upstream,
     token,
+    tokenId,
     call: (target = "/v1/models", body?: string) => lab.call(target, { token, ...(body && { body }) }),
     async [Symbol.asyncDispose]() {
       await lab[Symbol.asyncDispose]();
@@ -217,6 +220,8 @@ describe("several addresses and name services that fail (NET-104)", () => {
     for (const { call } of [named.lab, other]) expect((await call("/v1/models")).status).toBe(200);
     expect(performance.now() - startedMs).toBeLessThan(250);
     for (const answer of await Promise.all(late)) expect(codeOf(answer)).toEqual([504, "timeout"]);
+    // Nothing was sent, so that it cost the token nothing.
+    expect((await named.lab.app.manage("GET", `/tokens/${named.tokenId}`)).json.request_count).toBe(0);
     expect(performance.now() - startedMs).toBeWithin(290, 1_300);
   });
 
@@ -267,4 +272,15 @@ test("nothing in front of or behind the target gets a request away from the host
     expect(target).toStartWith("/base/");
     expect(headerValue(headers, "host")).toBe(`base.internal:${named.upstream.port}`);
   }
+});
+
+test("the binary finds names as the server in this process does", async () => {
+  await using upstream = await startFakeUpstream();
+  await using proxy = await startProxy({ upstream: `http://lab.localhost:${upstream.port}` });
+  const { token } = await proxy.newToken((await proxy.newProject()).id);
+  for (let n = 0; n < 3; n++)
+    expect((await exchange(proxy.port, requestBytes("/v1/models", { token }))).status).toBe(200);
+  const hosts = upstream.requests.map(({ headers }) => headerValue(headers, "host"));
+  expect(hosts).toEqual(Array.from({ length: 3 }, () => `lab.localhost:${upstream.port}`));
+  expect(upstream.connections).toHaveLength(1);
 });
