@@ -16,8 +16,13 @@ function readingOf({ usage = null, text = "", ...rest }: Expected) {
     usage: usage === null ? null : { ...noUsage, ...usage },
     rawUsage: expect.any(String),
     model: "",
+    alsoBilled: [],
+    isUsageEarly: expect.any(Boolean),
     isEnded: undefined,
+    isLast: expect.any(Boolean),
+    isPending: false,
     error: "",
+    unreadable: expect.any(Number),
     ...rest,
     text: { characters: text.length, sample: text },
   };
@@ -464,4 +469,70 @@ test("JSN-105 nothing throws, whatever the JSON, and every reading keeps its pro
 test("JSN-105 JSON that is nested without end is read too", () => {
   const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
   expect(readBody(`{"model":"m","usage":{"prompt_tokens":1,"x":${deep}}}`).error).toBe("");
+});
+
+test.each<[string, unknown[], Partial<Reading>]>([
+  ["chat, before [DONE]", [chunk({ content: "a" }, "stop")], { isEnded: true, isLast: false }],
+  ["chat, at [DONE]", [chunk({ content: "a" }, "stop"), "[DONE]"], { isEnded: true, isLast: true }],
+  ["Responses", [responsesStart, responsesEnd("completed")], { isLast: true, isPending: false }],
+  ["Responses in the background", [{ object: "response", status: "queued" }], { isPending: true }],
+  ["Gemini", [geminiChunk("a", {}, "STOP")], { isLast: true }],
+  ["Anthropic at its beginning", [messageStart], { isUsageEarly: true, isLast: false }],
+  ["Anthropic near its end", [messageStart, messageDelta], { isUsageEarly: false, isLast: false }],
+  ["Anthropic", [messageStart, messageDelta, { type: "message_stop" }], { isLast: true }],
+  ["no JSON", ["{bad json", "null", "5", "[]"], { unreadable: 1 }],
+])("%s: what is still to come is known", (_, events, expected) => {
+  expect(readEvents(...events)).toMatchObject(expected);
+});
+
+test.each<[string, unknown[], number]>([
+  [
+    "Responses",
+    [
+      { type: "response.output_item.done", item: { type: "web_search_call", action: { type: "search" } } },
+      { type: "response.output_item.done", item: { type: "web_search_call", action: { type: "open_page" } } },
+      { type: "response.output_item.done", item: { type: "message" } },
+      { type: "response.output_item.added", item: { type: "web_search_call" } },
+      responsesEnd("completed", { output: [{ type: "web_search_call" }] }),
+    ],
+    1,
+  ],
+  [
+    "Responses as a whole",
+    [{ object: "response", usage: responsesUsage, output: [{ type: "web_search_call" }] }],
+    1,
+  ],
+  [
+    "Gemini",
+    [{ candidates: [{ groundingMetadata: { webSearchQueries: ["a", "b"] } }], ...geminiUsage(1) }],
+    2,
+  ],
+  [
+    "Anthropic",
+    [{ type: "message_delta", usage: { output_tokens: 1, server_tool_use: { web_search_requests: 3 } } }],
+    3,
+  ],
+  ["Perplexity", [{ choices: [], usage: { prompt_tokens: 1, num_search_queries: 2 } }], 2],
+])("USE-110 searches of %s are counted", (_, events, webSearches) => {
+  expect(readEvents(...events).usage).toMatchObject({ webSearches });
+});
+
+test("USE-110 what is billed and has no count is named", () => {
+  const read = (usage: unknown) => readBody({ choices: [], usage }).alsoBilled;
+  expect(read({ prompt_tokens: 1, prompt_tokens_details: { image_tokens: 4 } })).toEqual([
+    "input.image_tokens",
+  ]);
+  expect(read({ prompt_tokens: 1, citation_tokens: 9, num_sources_used: 0 })).toEqual(["citation_tokens"]);
+  const anthropic = {
+    input_tokens: 1,
+    inference_geo: "us",
+    server_tool_use: { code_execution_requests: 2, web_fetch_requests: 1 },
+  };
+  expect(readBody({ type: "message", content: [], usage: anthropic }).alsoBilled).toEqual([
+    "server_tool_use.code_execution_requests",
+    "inference_geo",
+  ]);
+  expect(readBody({ results: [], meta: { billed_units: { search_units: 1 } } }).alsoBilled).toEqual([
+    "search_units",
+  ]);
 });

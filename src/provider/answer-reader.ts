@@ -11,7 +11,15 @@ import {
   parseJson,
   stringOf,
 } from "./loose-json.ts";
-import { anthropicUsage, countOf, geminiUsage, msOfSeconds, openAiUsage, tierOf } from "./usage-shapes.ts";
+import {
+  alsoBilledIn,
+  anthropicUsage,
+  countOf,
+  geminiUsage,
+  msOfSeconds,
+  openAiUsage,
+  tierOf,
+} from "./usage-shapes.ts";
 
 /** What a provider's answer says of itself, as far as it was read. */
 export interface Reading {
@@ -21,12 +29,22 @@ export interface Reading {
   readonly rawUsage: string;
   /** The model that answered, as the provider names it; at most 256 characters, empty where it does not. */
   readonly model: string;
+  /** What the usage object has that is billed and that no count holds, by the names of its fields. */
+  readonly alsoBilled: readonly string[];
+  /** The usage is that of a beginning (Anthropic's `message_start`): its output was not counted to the end. */
+  readonly isUsageEarly: boolean;
   /** Whether the answer came to its own end; undefined where its kind is not known, so that nobody can say. */
   readonly isEnded: boolean | undefined;
+  /** It said that nothing more comes, usage included: `[DONE]`, or the last event of a family that has one. */
+  readonly isLast: boolean;
+  /** The work goes on after this answer, and its usage is told in another one (Responses in the background). */
+  readonly isPending: boolean;
   /** The code or type of an error inside of the answer, at most 100 characters; empty where there is none. */
   readonly error: string;
   /** What the model wrote: its length in UTF-16 units, and the first 16 KiB of it. */
   readonly text: { readonly characters: number; readonly sample: string };
+  /** Events and bodies that were no JSON. */
+  readonly unreadable: number;
 }
 
 /** Reads one answer. It tells families apart by what an answer looks like, and throws at nothing. */
@@ -35,6 +53,10 @@ export interface AnswerReader {
   event(text: string): void;
   /** A whole JSON body. An array is a stream of Gemini's, each element an event. */
   body(text: string): void;
+  /** An event or a body that is too long to be parsed: what was picked out of it, in an object of its shape. */
+  picked(answer: LooseObject, isWhole: boolean): void;
+  /** Whether nothing more comes, without the price of a whole reading. */
+  isLast(): boolean;
   reading(): Reading;
 }
 
@@ -49,6 +71,8 @@ interface Shape {
   /** The object that has the model and the usage. */
   readonly envelope: LooseObject;
   readonly isEnd: boolean;
+  /** What it has of usage is that of a beginning. */
+  readonly isBeginning?: boolean;
 }
 
 const rawUsageBytesMax = 4 * 1024;
@@ -86,6 +110,11 @@ export function createAnswerReader({ path }: AnswerReaderDeps): AnswerReader {
   let model = "";
   let family: AnswerFamily | undefined;
   let isEnded = false;
+  let isLast = false;
+  let isUsageEarly = false;
+  let isPending = false;
+  let webSearches = 0;
+  let unreadable = 0;
   let error = "";
   let characters = 0;
   let sample = "";
@@ -96,14 +125,16 @@ export function createAnswerReader({ path }: AnswerReaderDeps): AnswerReader {
     if (sample.length < sampleBytesMax) sample += piece.slice(0, sampleBytesMax - sample.length);
   }
 
-  function takeUsage(envelope: LooseObject): void {
-    const found = family === "gemini" ? envelope["usageMetadata"] : envelope["usage"];
+  function takeUsage(shape: Shape): void {
+    const { envelope } = shape;
+    const found = family === "gemini" ? envelope["usageMetadata"] : usageIn(envelope);
     if (!isObject(found)) return;
     const raw = family === "anthropic" ? mergeCounts(objectOf(rawUsage), found) : found;
     const read = readUsage(raw, family);
     if (read === null && usage !== null) return;
     usage = read;
     rawUsage = raw;
+    isUsageEarly = shape.isBeginning ?? false;
   }
 
   function take(answer: LooseObject): void {
@@ -111,10 +142,14 @@ export function createAnswerReader({ path }: AnswerReaderDeps): AnswerReader {
     const { envelope } = shape;
     family = shape.family ?? family;
     isEnded ||= shape.isEnd;
+    // Chat has its usage and `[DONE]` after its end.
+    isLast ||= shape.isEnd && shape.family !== "chat";
+    isPending = envelope["status"] === "queued" || envelope["status"] === "in_progress";
+    webSearches += searchesIn(answer);
     error ||= errorOf(answer);
     model = stringOf(envelope["model"] ?? envelope["modelVersion"]) || model;
     if (envelope["service_tier"] !== undefined) tier = tierOf(envelope["service_tier"]);
-    takeUsage(envelope);
+    takeUsage(shape);
     if (shape.family !== undefined) findText(answer, shape.family, takeText);
     if (shape.family === "media" && shape.isEnd && stringOf(answer["type"]).startsWith("image_")) images++;
   }
@@ -123,6 +158,7 @@ export function createAnswerReader({ path }: AnswerReaderDeps): AnswerReader {
   function takeWhole(answer: LooseObject): void {
     take(answer);
     isEnded = family !== undefined;
+    isLast = true;
     if (error !== "") return;
     if (countingPaths.test(pathname)) usage = noUsage;
     if (pathname.endsWith("/moderations")) usage ??= noUsage;
@@ -136,7 +172,12 @@ export function createAnswerReader({ path }: AnswerReaderDeps): AnswerReader {
   function wholeUsage(): Usage | null {
     if (usage === null && images === 0) return null;
     const base = usage ?? noUsage;
-    return { ...base, images, tier: base.tier === "standard" ? tier : base.tier };
+    return {
+      ...base,
+      images,
+      webSearches: Math.max(base.webSearches, webSearches),
+      tier: base.tier === "standard" ? tier : base.tier,
+    };
   }
 
   return {
@@ -144,23 +185,33 @@ export function createAnswerReader({ path }: AnswerReaderDeps): AnswerReader {
       if (text.length < 16 && text.trim() === "[DONE]") {
         family ??= "chat";
         isEnded = true;
+        isLast = true;
         return;
       }
       const answer = parseJson(text);
       if (isObject(answer)) take(answer);
+      else if (answer === undefined && text.trim() !== "") unreadable++;
     },
     body(text) {
       const answer = parseJson(text.startsWith("\ufeff") ? text.slice(1) : text);
       if (isObject(answer)) takeWhole(answer);
       else for (const element of listOf(answer)) if (isObject(element)) take(element);
+      if (answer === undefined && text.trim() !== "") unreadable++;
     },
+    picked: (answer, isWhole) => (isWhole ? takeWhole(answer) : take(answer)),
+    isLast: () => isLast,
     reading: () => ({
       usage: wholeUsage(),
       rawUsage: rawUsage === undefined ? "" : cutText(jsonText(rawUsage), rawUsageBytesMax),
       model: model.slice(0, modelCharactersMax),
+      alsoBilled: isObject(rawUsage) ? alsoBilledIn(rawUsage) : [],
+      isUsageEarly,
       isEnded: family === undefined ? undefined : isEnded,
+      isLast,
+      isPending,
       error,
       text: { characters, sample: cutText(sample, sampleBytesMax) },
+      unreadable,
     }),
   };
 }
@@ -171,10 +222,38 @@ function shapeOf(answer: LooseObject): Shape {
     return { family: "responses", envelope: objectOf(answer["response"]), isEnd: responsesEnds.has(type) };
   if (anthropicTypes.has(type)) {
     const envelope = type === "message_start" ? objectOf(answer["message"]) : answer;
-    return { family: "anthropic", envelope, isEnd: type === "message_stop" };
+    return {
+      family: "anthropic",
+      envelope,
+      isEnd: type === "message_stop",
+      isBeginning: type === "message_start",
+    };
   }
   if (mediaTypes.test(type)) return { family: "media", envelope: answer, isEnd: mediaEnds.test(type) };
   return { envelope: answer, ...wholeShapeOf(answer) };
+}
+
+/** Groq's streams had it in `x_groq`, Cohere has it in `meta.billed_units`. */
+function usageIn(envelope: LooseObject): unknown {
+  return (
+    envelope["usage"] ?? objectOf(envelope["x_groq"])["usage"] ?? objectOf(envelope["meta"])["billed_units"]
+  );
+}
+
+/** Searches on the web that the provider made: of Responses when each is done, of Gemini by its queries. */
+function searchesIn(answer: LooseObject): number {
+  const items = answer["type"] === "response.output_item.done" ? [answer["item"]] : listOf(answer["output"]);
+  const queries = listOf(answer["candidates"]).map(
+    (candidate) => listOf(objectOf(objectOf(candidate)["groundingMetadata"])["webSearchQueries"]).length,
+  );
+  return queries.reduce((sum, count) => sum + count, items.filter(isSearch).length);
+}
+
+/** Pages that it opened in the course of a search are not billed. */
+function isSearch(item: unknown): boolean {
+  const { type, action } = objectOf(item);
+  const did = stringOf(objectOf(action)["type"]);
+  return type === "web_search_call" && (did === "" || did === "search");
 }
 
 /** Shapes without a type for each event; of Anthropic's and Responses' whole bodies too, which are at their end. */

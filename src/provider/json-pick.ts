@@ -219,7 +219,7 @@ interface Kept {
 function add(kept: Kept, bytes: Uint8Array, end: number, bytesMax: number): void {
   kept.bytes += end - kept.from;
   if (kept.bytes > bytesMax) kept.pieces = [];
-  else kept.pieces.push(bytes.subarray(kept.from, end));
+  else kept.pieces.push(bytes.slice(kept.from, end)); // the piece may be given away, and its memory used again
   kept.from = 0;
 }
 

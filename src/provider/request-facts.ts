@@ -136,7 +136,7 @@ function createPlainForm(bytesMax = 65_536) {
     push(bytes: Uint8Array) {
       length += bytes.byteLength;
       if (length > bytesMax) pieces = [];
-      else pieces.push(bytes);
+      else pieces.push(bytes.slice());
     },
     fields: () => [...new URLSearchParams(length > bytesMax ? "" : Buffer.concat(pieces).toString())],
   };

@@ -8,8 +8,16 @@ export interface SseReader {
 interface SseReaderDeps {
   /** Gets the data of each event, its lines joined by LF. */
   readonly onEvent: (data: string) => void;
-  /** An event with more bytes of data than this is passed over; also how much is held at the most. */
+  /** How much is held at the most. An event with more bytes of data is passed over, but for what `onLong` takes of it. */
   readonly eventBytesMax: number;
+  /** Takes an event whose one line of data is too long as it passes, its field's name in front of the first piece. */
+  readonly onLong?: () => LongEvent;
+}
+
+interface LongEvent {
+  push(bytes: Uint8Array): void;
+  /** The event is whole. */
+  end(): void;
 }
 
 const [lineFeed, carriageReturn, blank, colon] = [10, 13, 32, 58];
@@ -25,7 +33,7 @@ const idleBytesMax = 64 * 1024;
  * Reads all line ends (LF, CRLF, CR) wherever the chunks have their borders. A byte is looked at once and copied only
  * if its line goes over a border; comments and fields other than `data` are not even decoded.
  */
-export function createSseReader({ onEvent, eventBytesMax }: SseReaderDeps): SseReader {
+export function createSseReader({ onEvent, eventBytesMax, onLong }: SseReaderDeps): SseReader {
   /** Some bytes more than the data may have: the name of the field, a byte order mark. */
   const heldBytesMax = eventBytesMax + 2 * longLineBytes;
   let data: string | undefined;
@@ -39,9 +47,12 @@ export function createSseReader({ onEvent, eventBytesMax }: SseReaderDeps): SseR
   let held = nothing;
   let heldBytes = 0;
   let isLongLine = false;
+  let long: LongEvent | undefined;
 
   function endEvent(): void {
     const text = isLost ? undefined : data;
+    if (isLost) long?.end();
+    long = undefined;
     data = undefined;
     dataBytes = 0;
     isLost = false;
@@ -73,7 +84,12 @@ export function createSseReader({ onEvent, eventBytesMax }: SseReaderDeps): SseR
   function hold(bytes: Buffer, start: number, end: number): void {
     const wanted = heldBytes + end - start;
     if (isLongLine || wanted > heldBytesMax) {
-      isLongLine = true;
+      if (!isLongLine) {
+        isLongLine = true;
+        long = onLong?.();
+        long?.push(held.subarray(0, heldBytes));
+      }
+      long?.push(bytes.subarray(start, end));
       const room = Math.max(0, longLineBytes - heldBytes);
       heldBytes = Math.min(heldBytes, longLineBytes);
       if (room > 0) append(bytes, start, Math.min(end, start + room));
@@ -96,6 +112,7 @@ export function createSseReader({ onEvent, eventBytesMax }: SseReaderDeps): SseR
     heldBytes = 0;
     if (held.length > idleBytesMax) held = nothing;
     takeLine(line, 0, length);
+    if (isLongLine && !isLost) long = undefined; // a comment, or a field that nobody reads
     isLongLine = false;
   }
 

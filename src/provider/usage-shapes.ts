@@ -41,7 +41,8 @@ export function openAiUsage(raw: LooseObject): Usage | null {
     countOf(raw["prompt_tokens"]) ??
     countOf(raw["input_tokens"]) ??
     (output === undefined ? total : undefined);
-  const reportedCostNanoUsd = nanoUsdOf(raw["cost"]);
+  // An amount, or Perplexity's object of them.
+  const reportedCostNanoUsd = nanoUsdOf(raw["cost"]) ?? nanoUsdOf(objectOf(raw["cost"])["total_cost"]);
   if (input === undefined && output === undefined && reportedCostNanoUsd === null) return null;
 
   const details = detailsOf(raw, "prompt", "input");
@@ -61,6 +62,7 @@ export function openAiUsage(raw: LooseObject): Usage | null {
     outputTokens: (output ?? 0) + (isReasoningApart ? reasoningTokens : 0),
     reasoningTokens,
     audioOutputTokens: countOf(outputDetails["audio_tokens"]) ?? 0,
+    webSearches: countOf(raw["num_search_queries"]) ?? 0, // Perplexity
     tier: tierOf(raw["service_tier"]),
     reportedCostNanoUsd,
   });
@@ -144,4 +146,31 @@ function nanoUsdOf(dollars: unknown): bigint | null {
   const shift = 9 + Number(exponent) - fraction.length;
   const digits = BigInt(whole + fraction);
   return shift >= 0 ? digits * 10n ** BigInt(shift) : divideUp(digits, 10n ** BigInt(-shift));
+}
+
+/** Tools of Anthropic's that are counted apart, or free but for their tokens. */
+const settledTools = new Set(["web_search_requests", "web_fetch_requests"]);
+
+/**
+ * What a usage object has that is billed and that no count of ours holds, by the names of its fields: a price table
+ * cannot know it, so that a cost made of the counts may be too low.
+ */
+export function alsoBilledIn(raw: LooseObject): string[] {
+  const isUsed = (value: unknown): boolean => (countOf(value) ?? 0) > 0;
+  const tools = objectOf(raw["server_tool_use"]);
+  const input = detailsOf(raw, "prompt", "input");
+  const output = detailsOf(raw, "completion", "output");
+  const modalities = listOf(raw["candidatesTokensDetails"]).map(objectOf);
+  return [
+    ...Object.keys(tools)
+      .filter((name) => !settledTools.has(name) && isUsed(tools[name]))
+      .map((name) => `server_tool_use.${name}`),
+    ...["image_tokens", "video_tokens"].filter((name) => isUsed(input[name])).map((name) => `input.${name}`),
+    ...(isUsed(output["image_tokens"]) ? ["output.image_tokens"] : []),
+    ...modalities
+      .filter(({ modality, tokenCount }) => modality === "IMAGE" && isUsed(tokenCount))
+      .map(() => "output.image_tokens"),
+    ...["citation_tokens", "num_sources_used", "search_units"].filter((name) => isUsed(raw[name])),
+    ...(raw["inference_geo"] === "us" ? ["inference_geo"] : []),
+  ];
 }
