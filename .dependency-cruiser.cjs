@@ -72,6 +72,7 @@ const homes = [
   { packages: ["citty"], home: ["cli"] },
   { packages: ["pino", "pino-pretty"], home: ["src/logging"] },
   { packages: ["prom-client"], home: ["src/metrics"] },
+  { packages: ["gpt-tokenizer"], home: ["src/proxy/token-count.ts"] },
   { packages: ["yaml"], home: ["src/config"] },
   { packages: ["ipaddr.js"], home: ["src/client-ip.ts", "src/ip-reach.ts"] },
 ];

@@ -8,7 +8,8 @@ mkdir -p "$(dirname "$outfile")"
 draft=$outfile.draft
 # A binary that runs cannot be written over, only replaced. The binary must not be steered by the directory that it is
 # started in, hence --no-compile-autoload-…; the two for tsconfig and package.json say aloud what is the default.
-bun build cli/main.ts --outfile "$draft" \
+# The second entry is the thread that src/proxy/estimate.ts starts.
+bun build cli/main.ts src/proxy/token-worker.ts --outfile "$draft" \
   --compile --minify --bytecode \
   --no-compile-autoload-dotenv --no-compile-autoload-bunfig \
   --no-compile-autoload-tsconfig --no-compile-autoload-package-json \

@@ -15,6 +15,7 @@ import { type CircuitState, createBreaker } from "./proxy/breaker.ts";
 import { createCors } from "./proxy/cors.ts";
 import { createEgress } from "./proxy/egress.ts";
 import { createEmit } from "./proxy/emit.ts";
+import { createEstimate } from "./proxy/estimate.ts";
 import { createFindFallback } from "./proxy/fallback.ts";
 import { reasonOf } from "./proxy/fault-reason.ts";
 import { firstToConnect } from "./proxy/first-to-connect.ts";
@@ -42,6 +43,8 @@ interface Composed {
   readonly pipeline: DataPlane;
   /** How the circuits of the providers' hosts stand. */
   readonly circuits: () => readonly CircuitState[];
+  /** Resolves when each request that has ended is in the books. */
+  readonly settled: () => Promise<void>;
 }
 
 /** Puts the steps of the data plane together. */
@@ -96,6 +99,19 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       logger.warn("a provider could not be reached", { provider, request_id: requestId, error: text });
     },
   };
+  const emit = createEmit({
+    logger,
+    metrics,
+    audit: stores.audit,
+    clock: systemClock,
+    usage: stores.usageWriter,
+    estimate: createEstimate({
+      onFault: (error) =>
+        logger.warn("the thread that counts tokens failed: estimates are rough until it works again", {
+          error,
+        }),
+    }),
+  });
   const pipeline = createPipeline({
     arrive: createArrive({ clock: systemClock, newId: newRequestId, clientIp }),
     accept,
@@ -117,14 +133,14 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       findFallback: createFindFallback({ providers, keys: stores.keys, checkPolicy }),
     }),
     openSocket: createOpenSocket({ ...calling, enableStreaming: config.enableStreaming }),
-    emit: createEmit({ logger, metrics, audit: stores.audit, clock: systemClock, usage: stores.usageWriter }),
+    emit,
     unexpected: createUnexpected({ logger, isStorageFault: (fault) => fault instanceof DatabaseFault }),
     cors,
     preflightProvider: (path) => providerOf(loaded, path),
     enter: createGate(config.maxConcurrentRequests),
     timingHeaders: config.timingHeaders,
   });
-  return { pipeline, circuits: breaker.states };
+  return { pipeline, circuits: breaker.states, settled: emit.settled };
 }
 
 function providerOf({ providers: { byName, defaultName } }: Loaded, path: string): Provider {

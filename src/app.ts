@@ -92,6 +92,7 @@ function createLife(parts: Parts): App {
     await using steps = new AsyncDisposableStack(); // the last one first, and one that fails stops no other
     steps.defer(() => logger.flush());
     steps.defer(() => stores.close());
+    steps.defer(() => server.settled());
   };
   return {
     manage: (request) => server.manage(request),
@@ -145,7 +146,7 @@ function createLife(parts: Parts): App {
   };
 }
 
-function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
+function composeServer({ loaded, logger, metrics, stores }: Parts): Server & { readonly settled: () => Promise<void> } {
   const { config } = loaded;
   const clientIp = createClientIp(config.trustedProxies);
   const common = { logger, metrics, version, clock: systemClock };
@@ -158,8 +159,8 @@ function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
     // Without one, nobody knows it: only `manage` in this process gets in.
     managementToken: config.managementToken ?? new Secret(randomBytes(32).toString("hex")),
   });
-  const { pipeline, circuits } = composeDataPlane({ loaded, stores, clientIp, logger, metrics });
-  return createServer({
+  const { pipeline, circuits, settled } = composeDataPlane({ loaded, stores, clientIp, logger, metrics });
+  const server = createServer({
     ...common,
     api,
     pipeline,
@@ -181,6 +182,7 @@ function composeServer({ loaded, logger, metrics, stores }: Parts): Server {
     }),
     circuits,
   });
+  return { ...server, settled };
 }
 
 interface Open {

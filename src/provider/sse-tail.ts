@@ -1,18 +1,13 @@
-/** The last bytes of an event stream as it passes: all that has to be known of it to end it well. */
+/** The last bytes of an event stream as it passes: whether an event of ours could stand behind them. */
 export interface SseTail {
   push(chunk: Uint8Array): void;
   /** Whether the last event is whole: it ends with an empty line (WHATWG HTML, 9.2.6), or there was none yet. */
   isEventBorder(): boolean;
-  /** Whether the stream has said that it is at its end, whatever may still happen to the connection. */
-  isAtItsEnd(): boolean;
 }
 
-/** Longer than any last event below, with its line ends. */
-const keptBytes = 64;
+/** The line ends that end an event. */
+const keptBytes = 4;
 const smallChunksMax = 16;
-
-/** How the families say that nothing more will come: OpenAI's `[DONE]`, Anthropic's `message_stop`. */
-const lastEvents = /(^|\n)data: ?(\[DONE\]|\{"type": ?"message_stop" ?\})\s*$/;
 
 /**
  * Keeps the tail of a stream, whatever the borders of its chunks. It holds on to the last chunks and makes a text of
@@ -37,6 +32,5 @@ export function createSseTail(): SseTail {
       const tail = text();
       return tail === "" || tail.endsWith("\n\n") || tail.endsWith("\r\n\r\n") || tail.endsWith("\r\r");
     },
-    isAtItsEnd: () => lastEvents.test(text()),
   };
 }

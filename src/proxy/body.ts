@@ -1,8 +1,9 @@
 import { checkParameters } from "../project/parameters.ts";
 import { readDecoded } from "../project/policy.ts";
+import { createFactsReader, type FactsReader, type RequestHead } from "../provider/request-facts.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { readFields } from "./body-fields.ts";
-import type { Body, Call, Permit } from "./call.ts";
+import type { Arrival, Body, Call, Permit } from "./call.ts";
 import type { Refusal } from "./refuse.ts";
 import { inTime, UploadStalled, watchUpload } from "./upload.ts";
 
@@ -26,14 +27,15 @@ interface BodyDeps {
 export function createReadBody(deps: BodyDeps) {
   const { bytesMax, silenceMs, enableStreaming } = deps;
 
-  async function read({ request, query }: Call, permit: Permit): Promise<Result<Body, Refusal>> {
+  async function read(call: Call, permit: Permit): Promise<Result<Body, Refusal>> {
+    const { request, query } = call;
     if (!enableStreaming && asksForStream(query, permit.path)) return fail({ code: "streaming_disabled" });
     if (!hasBody(request)) return ok({ kind: "none" });
     const isChecked = permit.provider.paramWhitelist.size > 0 || !enableStreaming;
     const length = Number(request.headers.get("content-length") ?? Number.NaN);
     if (!isChecked) {
       if (!(length <= heldAnywayBytesMax))
-        return ok({ kind: "streamed", stream: watchUpload(streamOf(request), silenceMs) });
+        return ok(passing(request, silenceMs, createFactsReader(requestHead(call, permit))));
       const whole = await inTime(request.arrayBuffer(), silenceMs && silenceMs + length * heldMsPerByte);
       return ok({ kind: "held", bytes: new Uint8Array(whole) });
     }
@@ -54,6 +56,10 @@ export function createReadBody(deps: BodyDeps) {
   };
 }
 
+function passing(request: Request, silenceMs: number, facts: FactsReader): Body {
+  return { kind: "streamed", stream: watchUpload(streamOf(request), silenceMs, facts.push), facts };
+}
+
 /**
  * By the framing (RFC 9112, 6.3): to look at `request.body` would make a stream of it, which costs a third of a request.
  * That of GET and HEAD has no meaning, and the runtime does not hand it out (docs/limits.md).
@@ -62,6 +68,15 @@ function hasBody({ method, headers }: Request): boolean {
   if (method === "GET" || method === "HEAD") return false;
   const length = headers.get("content-length");
   return length === null ? headers.has("transfer-encoding") : length !== "0";
+}
+
+/** What the body of a request is read by: the path is the whole one at the provider. */
+export function requestHead({ request, query }: Arrival, { provider, path }: Permit): RequestHead {
+  return {
+    path: provider.basePath + path,
+    query,
+    contentType: request.headers.get("content-type") ?? "",
+  };
 }
 
 function streamOf(request: Request): ReadableStream<Uint8Array> {

@@ -1,6 +1,7 @@
 import type { Grant } from "../cache/grant-cache.ts";
 import type { KeyRing } from "../cache/key-cache.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { FactsReader } from "../provider/request-facts.ts";
 import type { Upgrade } from "./client-socket.ts";
 
 /** Where a request came in, as the listener read it. */
@@ -49,7 +50,12 @@ export interface Permit {
 export type Body =
   | { readonly kind: "none" }
   | { readonly kind: "held"; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "streamed"; readonly stream: ReadableStream<Uint8Array> };
+  | {
+      readonly kind: "streamed";
+      readonly stream: ReadableStream<Uint8Array>;
+      /** Reads it as it passes: all facts are there when it has. */
+      readonly facts: FactsReader;
+    };
 
 /** 4 What the limits gave. */
 export interface Hold {

@@ -1,34 +1,23 @@
 import type { Audit } from "../audit/service.ts";
-import type { Grant } from "../cache/grant-cache.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logging/logger.ts";
 import { redact } from "../logging/redact.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { Provider } from "../provider/provider.ts";
-import { type Outcome, type UsageRecord, unmetered } from "../usage/record.ts";
-import type { Arrival, Body, Hold, Permit, Reply } from "./call.ts";
+import type { Metered, UsageRecord } from "../usage/record.ts";
+import type { Usage } from "../usage/usage.ts";
+import { accountOf, type Judged, judge, withEstimate } from "./account.ts";
+import type { Arrival } from "./call.ts";
+import type { Estimate } from "./estimate.ts";
+import type { Metering } from "./meter.ts";
 import { type Refusal, wordings } from "./refuse.ts";
-import type { End } from "./relay.ts";
-
-/** What is known of a request when it ends, however far it came. */
-export interface Trace {
-  readonly arrival: Arrival;
-  grant?: Grant;
-  provider?: Provider | undefined;
-  permit?: Permit;
-  body?: Body;
-  hold?: Hold;
-  reply?: Reply;
-  isStream?: boolean;
-  refusal?: Refusal;
-  end?: End;
-}
+import type { Trace } from "./trace.ts";
 
 interface EmitDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly audit: Audit;
   readonly clock: Clock;
+  readonly estimate: Estimate;
   /** Buffers the row; `countToken` where the token has no limit that has counted it already. */
   readonly usage: { append(record: UsageRecord, countToken: boolean): void };
 }
@@ -43,7 +32,7 @@ function shownPath(path: string): string {
   return redact(path.slice(0, pathCharsMax));
 }
 
-/** What is told of each request to the log, the books and the metrics. Never waits and never throws. */
+/** What is told of each request to the log, the books and the metrics. Nothing waits for it, and it never throws. */
 export interface Emit {
   started(arrival: Arrival): void;
   streamStarted(): void;
@@ -51,11 +40,19 @@ export interface Emit {
   ended(trace: Trace): void;
   /** A preflight was answered; it is no request to a provider. */
   preflight(): void;
+  /** Resolves when all that has ended is told, estimates included. */
+  settled(): Promise<void>;
 }
 
 /** One log line at each end, one usage record, the metrics. */
 export function createEmit(deps: EmitDeps): Emit {
   const audited = new Map<string, number>();
+  const pending = new Set<Promise<void>>();
+
+  function whenDone(work: Promise<void>): void {
+    pending.add(work);
+    void work.finally(() => pending.delete(work));
+  }
 
   /** Whether this address' refusal is due for the trail again. */
   function isAuditDue(address: string): boolean {
@@ -88,6 +85,29 @@ export function createEmit(deps: EmitDeps): Emit {
       deps.audit.record("token.validate", "denied", caller, facts);
   }
 
+  function tell(trace: Trace, metering: Metering | undefined, endedMs: number): void {
+    const { metered, sample } = accountOf(trace, metering);
+    const record = { ...toRecord(trace, endedMs), ...judge(trace, metering), ...metered };
+    const refusedAs = trace.refusal?.code ?? (record.outcome === "refused" ? record.errorCode : "");
+    deps.metrics.requestEnded({ ...record, errorCode: refusedAs });
+    const instead = insteadOf(trace);
+    if (instead !== undefined) deps.metrics.fellBack(instead, record.provider);
+    if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);
+    if (metering !== undefined && metering.fault !== "")
+      deps.logger.debug("an answer could not be read for what it used", {
+        request_id: record.requestId,
+        reason: metering.fault,
+      });
+    const enter = (whole: UsageRecord) => {
+      const wasForwarded = trace.hold?.isReleased() === false;
+      if (trace.grant !== undefined)
+        deps.usage.append(whole, wasForwarded && trace.grant.token.limits.maxRequests === null);
+      logEnd(deps.logger, trace, whole, metering?.reading.error ?? "");
+    };
+    if (sample === undefined) enter(record);
+    else whenDone(deps.estimate(sample).then((counts) => enter(withEstimate(record, counts))));
+  }
+
   return {
     started(arrival) {
       deps.metrics.requestStarted();
@@ -102,16 +122,13 @@ export function createEmit(deps: EmitDeps): Emit {
     streamStarted: () => deps.metrics.streamStarted(),
     preflight: () => deps.metrics.managementEnded(204),
     ended(trace) {
-      const record = toRecord(trace, deps.clock.monotonic());
-      deps.metrics.requestEnded(record);
-      const instead = insteadOf(trace);
-      if (instead !== undefined) deps.metrics.fellBack(instead, record.provider);
-      if (trace.grant !== undefined) {
-        const wasForwarded = trace.hold?.isReleased() === false;
-        deps.usage.append(record, wasForwarded && trace.grant.token.limits.maxRequests === null);
-      }
-      if (trace.refusal !== undefined) auditRefusal(trace, trace.refusal.code);
-      logEnd(deps.logger, trace, record);
+      const metering = trace.meter?.end();
+      const endedMs = deps.clock.monotonic();
+      if (metering instanceof Promise) whenDone(metering.then((read) => tell(trace, read, endedMs)));
+      else tell(trace, metering, endedMs);
+    },
+    async settled() {
+      while (pending.size > 0) await Promise.all(pending);
     },
   };
 }
@@ -130,7 +147,7 @@ function insteadOf({ reply, permit }: Trace): string | undefined {
   return reply?.isFallback ? permit?.provider.name : undefined;
 }
 
-function logEnd(logger: Logger, trace: Trace, record: UsageRecord): void {
+function logEnd(logger: Logger, trace: Trace, record: UsageRecord, providerCode: string): void {
   const { arrival } = trace;
   const instead = insteadOf(trace);
   const fields = {
@@ -147,12 +164,38 @@ function logEnd(logger: Logger, trace: Trace, record: UsageRecord): void {
     outcome: record.outcome,
     ...(record.ttfbMs !== null && { ttfb_ms: Math.round(record.ttfbMs) }),
     ...(record.errorCode !== "" && { error_code: record.errorCode }),
+    ...(providerCode !== "" && { provider_error_code: providerCode }),
+    ...(record.model !== "" && { model: record.model }),
+    ...(record.answeredModel !== "" && { answered_model: record.answeredModel }),
+    ...(record.usage !== null && usageFields(record.usage)),
   };
   if (record.status >= 500) logger.error("request completed with server error", fields);
   else logger.info("request completed", fields);
 }
 
-function toRecord(trace: Trace, nowMs: number): UsageRecord {
+/** Those that are not 0, by the names of the API. */
+function usageFields(usage: Usage) {
+  const { inputTokens, outputTokens, source, ...parts } = usage;
+  const counts = Object.entries({
+    cached_input_tokens: parts.cachedInputTokens,
+    cache_write_tokens: parts.cacheWriteTokens + parts.cacheWriteHourTokens,
+    audio_input_tokens: parts.audioInputTokens,
+    reasoning_tokens: parts.reasoningTokens,
+    audio_output_tokens: parts.audioOutputTokens,
+    images: parts.images,
+    audio_seconds: parts.audioMs / 1000,
+    characters: parts.characters,
+    web_searches: parts.webSearches,
+  }).filter(([, count]) => count > 0);
+  return {
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    ...Object.fromEntries(counts),
+    ...(source === "estimated" && { estimated: true }),
+  };
+}
+
+function toRecord(trace: Trace, nowMs: number): Omit<UsageRecord, keyof Judged | keyof Metered> {
   const { arrival, grant, permit, body, reply, refusal, end } = trace;
   const length = end?.requestBytes ?? Number(arrival.request.headers.get("content-length") ?? 0);
   return {
@@ -165,26 +208,10 @@ function toRecord(trace: Trace, nowMs: number): UsageRecord {
     method: arrival.request.method,
     path: shownPath(permit?.path ?? arrival.path),
     status: refusal ? wordings[refusal.code].status : (reply?.upstream.status ?? 500),
-    outcome: end?.outcome ?? outcomeOf(refusal),
-    errorCode: refusal?.code ?? end?.errorCode ?? "",
     isStream: trace.isStream ?? false,
     durationMs: nowMs - arrival.startedMs,
     ttfbMs: reply?.ttfbMs ?? null,
     requestBytes: body?.kind === "held" ? body.bytes.byteLength : Number.isSafeInteger(length) ? length : 0,
     responseBytes: end?.bytes ?? 0,
-    ...unmetered,
   };
-}
-
-function outcomeOf(refusal: Refusal | undefined): Outcome {
-  switch (refusal?.code) {
-    case "client_cancelled":
-      return "client_cancelled";
-    case "timeout":
-      return "upstream_timeout";
-    case "bad_gateway":
-      return "upstream_error";
-    default:
-      return "refused";
-  }
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { createFakeClock } from "../../test/harness/fake-clock.ts";
 import type { KeyRing, OpenKey } from "../cache/key-cache.ts";
+import { createFactsReader } from "../provider/request-facts.ts";
 import { Secret } from "../secret.ts";
 import type { Body } from "./call.ts";
 import { chooseKey, createKeyPool } from "./key-pool.ts";
@@ -50,7 +51,11 @@ test("a conversation stays on its key while it grows, whatever token asks", () =
 
 test("a body that is not held goes by its token", () => {
   const keys = ring({ a: 1, b: 1, c: 1 });
-  const streamed: Body = { kind: "streamed", stream: new ReadableStream() };
+  const streamed: Body = {
+    kind: "streamed",
+    stream: new ReadableStream(),
+    facts: createFactsReader({ path: "/v1/x", query: "", contentType: "" }),
+  };
   const chosen = new Set<string>();
   for (let n = 0; n < 100; n++) {
     const key = chooseKey(keys, none, `token-${n}`);

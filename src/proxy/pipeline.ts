@@ -1,14 +1,17 @@
 import type { Grant } from "../cache/grant-cache.ts";
 import { dialectOf, guessDialect } from "../provider/dialects.ts";
 import type { Provider } from "../provider/provider.ts";
+import { routeOf } from "../provider/route.ts";
 import type { Result } from "../result.ts";
 import type { AuthoriseRefusal } from "./authorise.ts";
 import type { Arrival, Body, Call, Hold, Inbound, Permit, Reply } from "./call.ts";
 import type { Cors } from "./cors.ts";
-import type { Emit, Trace } from "./emit.ts";
+import type { Emit } from "./emit.ts";
 import { clientHeaders } from "./headers.ts";
+import { createMeter, createSessionMeter } from "./meter.ts";
 import { type Refusal, refusalResponse } from "./refuse.ts";
 import { type End, isEventStream, relay } from "./relay.ts";
+import type { Trace } from "./trace.ts";
 import type { OpenSocket } from "./websocket.ts";
 
 type Step<Value, Reason = Refusal> = Result<Value, Reason> | Promise<Result<Value, Reason>>;
@@ -104,6 +107,9 @@ export function createPipeline(step: Steps): DataPlane {
       trace.provider = permit.ok ? permit.value.provider : permit.error.chosen;
       if (!permit.ok) return turnAway(permit.error);
       trace.permit = permit.value;
+      const path = permit.value.provider.basePath + permit.value.path;
+      const route = routeOf(path);
+      trace.route = route;
 
       const body = await step.readBody(call.value, permit.value);
       if (!body.ok) return turnAway(body.error);
@@ -120,7 +126,9 @@ export function createPipeline(step: Steps): DataPlane {
         trace.isStream = true;
         step.emit.streamStarted();
         const headers = clientHeaders(arrival, trace.reply, hold.value, { timing: step.timingHeaders });
-        const relayDeps = { recheck: () => recheck(call.value), onEnd };
+        const session = createSessionMeter(path);
+        trace.meter = session;
+        const relayDeps = { recheck: () => recheck(call.value), onMessage: session.message, onEnd };
         const hasJoined = socket.value.join(inbound.upgrade, headers, relayDeps);
         return hasJoined ? trace.reply.upstream : turnAway({ code: "client_cancelled" });
       }
@@ -135,12 +143,16 @@ export function createPipeline(step: Steps): DataPlane {
       if (trace.isStream) step.emit.streamStarted();
       const headers = clientHeaders(arrival, reply.value, hold.value, { timing: step.timingHeaders });
       step.cors.expose(headers, arrival, provider);
+      const { method } = request;
+      const meter = createMeter({ method, path, kind: route.kind, upstream });
+      trace.meter = meter;
       const relayed = await relay(upstream, {
         arrival,
         deadline,
         requestLeftMs,
         dialect: dialectOf(provider.dialect),
         timeouts: provider.timeouts,
+        meter,
         onEnd,
       });
       return new Response(relayed, { status: upstream.status, statusText: upstream.statusText, headers });

@@ -3,6 +3,7 @@ import type { ProviderTimeouts } from "../provider/provider.ts";
 import { createSseTail } from "../provider/sse-tail.ts";
 import type { Outcome } from "../usage/record.ts";
 import type { Arrival, Deadline } from "./call.ts";
+import type { Meter } from "./meter.ts";
 import { type RefusalCode, wordings } from "./refuse.ts";
 
 /** How the body of an answer, or a WebSocket, ended. */
@@ -21,6 +22,8 @@ interface RelayDeps {
   readonly dialect: Dialect;
   readonly deadline: Deadline;
   readonly timeouts: ProviderTimeouts;
+  /** Reads the bytes as they pass. */
+  readonly meter: Meter;
   /** For the rest of a whole answer; 0: there is no limit. */
   readonly requestLeftMs: number;
   /** Called exactly once. */
@@ -61,6 +64,7 @@ export async function relay(upstream: Response, deps: RelayDeps): Promise<Relaye
     const whole = await wholeAtOnce(first, length);
     if (whole !== undefined) {
       deps.deadline.stop();
+      if (whole !== null) deps.meter.push(whole);
       deps.onEnd({ outcome: "complete", bytes: length });
       reader.read().catch(() => {}); // its end is read so that the connection can be used again
       return whole;
@@ -106,9 +110,7 @@ function streamed({ reader, first, isFlowing, isEvents }: Source, deps: RelayDep
     if (isOver) return;
     isOver = true;
     deps.deadline.stop();
-    // Many clients hang up at the last event: they have had all of it.
-    const hasAll = outcome === "client_cancelled" && tail.isAtItsEnd();
-    deps.onEnd({ outcome: hasAll ? "complete" : outcome, bytes });
+    deps.onEnd({ outcome, bytes });
   };
   return new ReadableStream<Uint8Array>(
     {
@@ -123,11 +125,12 @@ function streamed({ reader, first, isFlowing, isEvents }: Source, deps: RelayDep
           }
           if (isFlowing) deps.deadline.arm(deps.timeouts.streamIdleMs);
           if (isEvents) tail.push(chunk.value);
+          deps.meter.push(chunk.value);
           bytes += chunk.value.byteLength;
           controller.enqueue(chunk.value);
         } catch (error) {
           const outcome = outcomeOf(deps.deadline, request.signal);
-          const mayTell = isEvents && tail.isEventBorder() && !tail.isAtItsEnd();
+          const mayTell = isEvents && tail.isEventBorder() && !deps.meter.isLast();
           const event = mayTell ? lastWord(outcome, deps) : undefined;
           end(outcome);
           if (event !== undefined) {

@@ -3,13 +3,20 @@ export class UploadStalled extends Error {
   override readonly name = "UploadStalled";
 }
 
+/** The longest time that a timer takes. */
+const timerMsMax = 2 ** 31 - 1;
+
 /**
  * Passes a request body on at the pace of its reader, and breaks it off where the client sends nothing for `silenceMs`
  * while it is waited for (TMO-106); a provider that does not read is no silence of the client's. 0 is no limit. The reader gets an
- * `UploadStalled`.
+ * `UploadStalled`. `onChunk` sees each piece before it is handed on; its memory is given away then.
  */
-export function watchUpload(body: ReadableStream<Uint8Array>, silenceMs: number): ReadableStream<Uint8Array> {
-  if (silenceMs === 0) return body;
+export function watchUpload(
+  body: ReadableStream<Uint8Array>,
+  silenceMs: number,
+  onChunk?: (chunk: Uint8Array) => void,
+): ReadableStream<Uint8Array> {
+  if (silenceMs === 0 && onChunk === undefined) return body;
   const reader = body.getReader();
   let isWaiting = false;
   let timer: Timer;
@@ -25,7 +32,7 @@ export function watchUpload(body: ReadableStream<Uint8Array>, silenceMs: number)
           if (!isWaiting) return;
           controller.error(stalled());
           giveUp();
-        }, silenceMs);
+        }, silenceMs || timerMsMax);
       },
       async pull(controller) {
         isWaiting = true;
@@ -33,8 +40,10 @@ export function watchUpload(body: ReadableStream<Uint8Array>, silenceMs: number)
         try {
           const { done, value } = await reader.read();
           isWaiting = false;
-          if (!done) controller.enqueue(value as Uint8Array<ArrayBuffer>);
-          else {
+          if (!done) {
+            onChunk?.(value); // before it is given away
+            controller.enqueue(value as Uint8Array<ArrayBuffer>);
+          } else {
             clearTimeout(timer);
             controller.close();
           }

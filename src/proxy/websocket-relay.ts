@@ -14,6 +14,8 @@ export interface Dialled {
 export interface SocketRelayDeps {
   /** Whether the token may still do this; a reason ends the session. Never rejects. */
   readonly recheck: () => Promise<Refusal | undefined>;
+  /** Sees what the provider sends. */
+  readonly onMessage: (message: string | Buffer) => void;
   /** Called exactly once. */
   readonly onEnd: (end: End) => void;
 }
@@ -86,6 +88,7 @@ export function relaySockets(client: ClientSocket, provider: Dialled, deps: Sock
       return;
     }
     bytes += length;
+    deps.onMessage(data);
     client.send(data);
     toClient.check();
   }

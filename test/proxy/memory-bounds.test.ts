@@ -20,6 +20,9 @@ const bounds: Readonly<Record<string, string>> = {
   "proxy/accept.ts found": "credentials of one request",
   "proxy/breaker.ts circuits": "hosts of the provider file",
   "proxy/emit.ts audited": "1,000 addresses, then all are forgotten",
+  "proxy/emit.ts pending": "requests whose usage is being unpacked or counted, 5 s each at the most",
+  "proxy/estimate.ts waiting":
+    "1,000 estimates; what comes on top is a rough one (src/proxy/estimate.test.ts)",
   "proxy/key-pool.ts rests": "10,000 keys; those that have rested go, else all (below)",
   "proxy/leg.ts tried": "keys of one project, for one request",
   "proxy/resolver.ts entries": "hosts of the provider file",

@@ -176,9 +176,14 @@ describe("what moves is not cut", () => {
   test("a stream that is longer than all limits together, with gaps below stream_idle", async () => {
     await using lab = await openTimedLab("request: 300ms, response_header: 300ms, stream_idle: 300ms");
     const paced = Array.from({ length: 10 }, (_, n) => [pause(50), write(chunk(event(n)))]).flat();
-    lab.upstream.answerNext([readBody(), write(sseHead()), ...paced, write(chunk(""))]);
+    lab.upstream.answerNext([
+      readBody(),
+      write(sseHead()),
+      ...paced,
+      write(chunk("data: [DONE]\n\n"), chunk("")),
+    ]);
     const answer = await lab.timed("/v1/chat/completions");
-    expect([answer.complete, answer.body.text().split("\n\n").length]).toEqual([true, 11]);
+    expect([answer.complete, answer.body.text().split("\n\n").length]).toEqual([true, 12]);
     expect(await lab.outcomes(1)).toEqual(["complete"]);
   });
 
