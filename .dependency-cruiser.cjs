@@ -22,6 +22,7 @@ const root = [
   "src/app-database.ts",
   "src/app-rotation.ts",
   "src/app-housekeeping.ts",
+  "src/app-ledger.ts",
 ];
 const everything = ["src", "migrations", "web"];
 

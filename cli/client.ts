@@ -121,6 +121,8 @@ export interface Client {
     revoke(id: string): Promise<void>;
   };
   readonly usage: RecordClient;
+  /** Sums of usage. */
+  readonly usageSums: { list(query: Query): Promise<readonly RecordRow[]> };
   readonly audit: RecordClient;
   readonly cache: {
     /** Whether there was the one entry; for a prefix and for all how many there were. */
@@ -166,6 +168,7 @@ export function createClient(transport: Transport, baseUrl: string): Client {
       revoke: (id) => call.nothing("DELETE", token(id)),
     },
     usage: recordClient(call, { path: "/requests", field: "requests", idField: "request_id" }),
+    usageSums: { list: async (query) => (await call.rows("/usage", query, "data")).rows },
     audit: recordClient(call, { path: "/audit", field: "events", idField: "id" }),
     cache: { purge: (wanted) => one("POST", "/cache/purge", wanted) },
   };

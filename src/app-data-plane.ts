@@ -2,6 +2,7 @@ import { newRequestId, type Stores } from "./app-stores.ts";
 import type { ClientIp } from "./client-ip.ts";
 import { systemClock } from "./clock.ts";
 import type { Loaded } from "./config/load.ts";
+import { createGate as createLimitGate } from "./limit/gate.ts";
 import type { Logger } from "./logging/logger.ts";
 import { redact } from "./logging/redact.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -20,7 +21,7 @@ import { createFindFallback } from "./proxy/fallback.ts";
 import { reasonOf } from "./proxy/fault-reason.ts";
 import { firstToConnect } from "./proxy/first-to-connect.ts";
 import { createForward } from "./proxy/forward.ts";
-import { createLimit } from "./proxy/limit.ts";
+import { createEnterLimits, createLimit } from "./proxy/limit.ts";
 import { lookupName } from "./proxy/name-lookup.ts";
 import { createPipeline, type DataPlane } from "./proxy/pipeline.ts";
 import { createResolver } from "./proxy/resolver.ts";
@@ -28,7 +29,6 @@ import { createRetryBudget } from "./proxy/retry-budget.ts";
 import { createUnexpected } from "./proxy/unexpected.ts";
 import { createOpenSocket } from "./proxy/websocket.ts";
 import { DatabaseFault } from "./storage/database-fault.ts";
-import { createRequestCounter } from "./storage/token-repository.ts";
 import { version } from "./version.ts";
 
 interface DataPlaneDeps {
@@ -104,7 +104,8 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     metrics,
     audit: stores.audit,
     clock: systemClock,
-    usage: stores.usageWriter,
+    ledger: stores.ledger,
+    pricing: loaded.pricing,
     estimate: createEstimate({
       onFault: (error) =>
         logger.warn("the thread that counts tokens failed: estimates are rough until it works again", {
@@ -127,7 +128,13 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       silenceMs: config.clientBodyTimeoutMs,
       enableStreaming: config.enableStreaming,
     }),
-    limit: createLimit({ counter: createRequestCounter(stores.database), clock: systemClock }),
+    enterLimits: createEnterLimits({ gate: createLimitGate(), clock: systemClock }),
+    limit: createLimit({
+      ledger: stores.ledger,
+      pricing: loaded.pricing,
+      clock: systemClock,
+      onUnrecorded: config.ledgerFailure === "allow" ? tellUnrecorded(logger, metrics) : undefined,
+    }),
     forward: createForward({
       ...calling,
       findFallback: createFindFallback({ providers, keys: stores.keys, checkPolicy }),
@@ -141,6 +148,13 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
     timingHeaders: config.timingHeaders,
   });
   return { pipeline, circuits: breaker.states, settled: emit.settled };
+}
+
+function tellUnrecorded(logger: Logger, metrics: Metrics): (error: unknown) => void {
+  return (error) => {
+    metrics.unrecorded();
+    logger.error("a request passes unrecorded: the ledger cannot be written", { error });
+  };
 }
 
 function providerOf({ providers: { byName, defaultName } }: Loaded, path: string): Provider {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { startApp } from "../test/harness/app-in-process.ts";
+import { book } from "../test/harness/books.ts";
 import { createFakeClock } from "../test/harness/fake-clock.ts";
 import { anEntry, aProject, aRecord, aToken } from "../test/harness/rows.ts";
 import { openStore } from "../test/harness/store.ts";
@@ -44,11 +45,7 @@ async function open() {
       logger,
       clock,
     });
-  const record = (id: string, ageMs: number) =>
-    stores.usageRows.append({
-      records: [aRecord(id, { atMs: clock.now() - ageMs })],
-      counts: new Map(),
-    });
+  const record = (id: string, ageMs: number) => book(database, [aRecord(id, { atMs: clock.now() - ageMs })]);
   const ids = async (): Promise<string[]> =>
     (await stores.usageRows.list({}, { offset: 0, limit: 100 })).items.map(({ requestId }) => requestId);
   return { database, stores, lines, start, record, ids };
@@ -120,9 +117,9 @@ test("a turn that fails is told, and the next is tried", async () => {
 });
 
 test("when it is stopped between two steps it deletes no more", async () => {
-  const { stores, start, ids } = await open();
+  const { database, start, ids } = await open();
   const records = Array.from({ length: 150 }, (_, index) => aRecord(`${index}`));
-  await stores.usageRows.append({ records, counts: new Map() });
+  await book(database, records);
   await start({ usageRetentionMs: dayMs })();
   expect(await ids()).toHaveLength(50);
 });
@@ -143,10 +140,10 @@ test.each([
   await app.stop();
   const ages = { young: 0, week: 7 * dayMs, year: 365 * dayMs };
   const database = createSqlite({ path: app.databasePath });
-  await createUsageRepository(database).append({
-    records: Object.entries(ages).map(([id, ageMs]) => aRecord(id, { atMs: Date.now() - ageMs })),
-    counts: new Map(),
-  });
+  await book(
+    database,
+    Object.entries(ages).map(([id, ageMs]) => aRecord(id, { atMs: Date.now() - ageMs })),
+  );
   // Deleted after the usage records, so it tells when these are through.
   const audit = createAuditRepository(database);
   await audit.append([anEntry("old")]);

@@ -27,7 +27,11 @@ test("where the usage records cannot be written at the end, the audit trail is a
     },
   };
   const stores = taken(await openStores({ ...loaded, logger: taken(openLog(loaded.config, true)), metrics }));
-  stores.usageWriter.append(aRecord("r", { path: {} as never }), false);
+  stores.ledger.settle({
+    record: aRecord("r", { path: {} as never }),
+    isAdmitted: false,
+    isRefunded: false,
+  });
   stores.audit.record("token.list", "success", caller);
   expect(existsSync(`${loaded.config.databasePath}-wal`)).toBe(true);
 

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { sqliteMigrations } from "../migrations/index.ts";
 import type { AuditDetails } from "./audit/entry.ts";
 import type { AuditSink } from "./audit/repository.ts";
@@ -21,13 +22,17 @@ import { createAuditRepository } from "./storage/audit-repository.ts";
 import type { Database } from "./storage/database.ts";
 import { DatabaseFault } from "./storage/database-fault.ts";
 import { createKeyCheckStore } from "./storage/key-check.ts";
+import { createLedger } from "./storage/ledger.ts";
+import { createLedgerRepository } from "./storage/ledger-repository.ts";
 import { migrate } from "./storage/migrate.ts";
+import { isProcessAlive } from "./storage/nodes.ts";
 import { openDatabase } from "./storage/open.ts";
 import { createProjectRepository } from "./storage/project-repository.ts";
 import { createTokenRepository } from "./storage/token-repository.ts";
 import { createUsageRepository } from "./storage/usage-repository.ts";
-import { createUsageWriter } from "./storage/usage-writer.ts";
+import { createUsageSummary } from "./storage/usage-summary.ts";
 import { createTokens } from "./token/service.ts";
+import type { UsageSummary } from "./usage/summary.ts";
 
 /** Why the start is refused: what is wrong, and what to do. */
 export interface StartFault {
@@ -188,8 +193,15 @@ function createServices(
   const tokenRows = createTokenRepository(database);
   const usageRows = createUsageRepository(database);
   const auditRows = createAuditRepository(database);
-  const usageWriter = createUsageWriter({
-    repository: usageRows,
+  const ledgerRows = createLedgerRepository(database, {
+    id: newId(),
+    host: hostname(),
+    pid: process.pid,
+    isAlive: isProcessAlive,
+  });
+  const ledger = createLedger({
+    repository: ledgerRows,
+    nowMs: () => systemClock.monotonic(),
     waitingMax: config.usageStatsBufferSize,
     onFlushFailed(error) {
       metrics.usageFlushFailed();
@@ -235,17 +247,24 @@ function createServices(
     repository: tokenRows,
     projects: projectRows,
     random: randomBytes,
-    settleCounts: () => usageWriter.flush(),
+    settleCounts: () => ledger.flush(),
   });
   /** Reads see what has been recorded before them. */
   const usage: Pick<typeof usageRows, "list" | "find"> = {
     list: async (filter, page) => {
-      await usageWriter.flush();
+      await ledger.flush();
       return usageRows.list(filter, page);
     },
     find: async (requestId) => {
-      await usageWriter.flush();
+      await ledger.flush();
       return usageRows.find(requestId);
+    },
+  };
+  const sums = createUsageSummary(database);
+  const summary: UsageSummary = {
+    sum: async (...asked) => {
+      await ledger.flush();
+      return sums.sum(...asked);
     },
   };
   return {
@@ -254,7 +273,9 @@ function createServices(
     projects,
     tokens,
     usage,
-    usageWriter,
+    summary,
+    ledger,
+    ledgerRows,
     usageRows,
     auditRows,
     tokenRows,
@@ -267,7 +288,7 @@ function createServices(
       await using steps = new AsyncDisposableStack(); // the last one first
       steps.defer(() => database.close());
       steps.defer(() => audit.flush());
-      steps.defer(() => usageWriter.stop());
+      steps.defer(() => ledger.stop());
     },
   };
 }

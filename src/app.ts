@@ -5,6 +5,7 @@ import { createApi } from "./api/routes.ts";
 import { type CertificateWatch, readServerTls, watchCertificate } from "./app-certificate.ts";
 import { composeDataPlane } from "./app-data-plane.ts";
 import { startHousekeeping } from "./app-housekeeping.ts";
+import { startLedgerWatch } from "./app-ledger.ts";
 import { newId, openStores, type StartFault, type Stores, wordStartFault } from "./app-stores.ts";
 import { createClientIp } from "./client-ip.ts";
 import { systemClock } from "./clock.ts";
@@ -114,12 +115,15 @@ function createLife(parts: Parts): App {
         logger,
         clock: systemClock,
       });
+      const leaveLedger = startLedgerWatch({ ledgerRows: stores.ledgerRows, logger, clock: systemClock });
       let stopping: Promise<void> | undefined;
       const stopAll = (timeoutMs: number) =>
         Promise.all([main.listener, management?.listener].map((listener) => listener?.stop(timeoutMs)));
       const stop = async () => {
         await using steps = new AsyncDisposableStack();
         steps.defer(close);
+        steps.defer(leaveLedger);
+        steps.defer(() => stores.ledger.flush());
         server.drain();
         certificate?.stop();
         const housekeepingEnds = stopHousekeeping();
@@ -146,7 +150,12 @@ function createLife(parts: Parts): App {
   };
 }
 
-function composeServer({ loaded, logger, metrics, stores }: Parts): Server & { readonly settled: () => Promise<void> } {
+function composeServer({
+  loaded,
+  logger,
+  metrics,
+  stores,
+}: Parts): Server & { readonly settled: () => Promise<void> } {
   const { config } = loaded;
   const clientIp = createClientIp(config.trustedProxies);
   const common = { logger, metrics, version, clock: systemClock };

@@ -1,4 +1,4 @@
-import { defineCommand } from "citty";
+import { defineCommand, type SubCommandsDef } from "citty";
 import type { Records } from "../client.ts";
 import type { Query, RecordRow } from "../client-call.ts";
 import { connection, withClient } from "../client-connect.ts";
@@ -18,6 +18,8 @@ interface RecordKind {
   readonly columns: Readonly<Record<string, readonly string[]>>;
   readonly showAbout: string;
   readonly idAbout: string;
+  /** Commands of this kind alone. */
+  readonly more?: SubCommandsDef;
 }
 
 const limit = {
@@ -47,7 +49,10 @@ export function recordCommand({ name, about, filters, columns, ...kind }: Record
       show(io, args.json, row, () => printRecord(io, row));
     },
   });
-  return defineCommand({ meta: { name, description: about }, subCommands: { list, show: showOne } });
+  return defineCommand({
+    meta: { name, description: about },
+    subCommands: { list, show: showOne, ...kind.more },
+  });
 }
 
 function filterFlags(filters: RecordKind["filters"]) {

@@ -4,7 +4,7 @@ import { type ProblemCode, problems } from "./problem.ts";
 
 /** What the reference says of a route beyond its schema. */
 export interface Operation {
-  readonly tag: "Projects" | "Provider keys" | "Tokens" | "Audit" | "Requests" | "Cache";
+  readonly tag: "Projects" | "Provider keys" | "Tokens" | "Audit" | "Requests" | "Usage" | "Cache";
   readonly summary: string;
   readonly description?: string;
   readonly status: number;
@@ -86,6 +86,7 @@ export function openapi(version: string) {
         { name: "Tokens", description: "Withering tokens; their text is shown once, at creation." },
         { name: "Audit", description: "Who did what, from where, and how it ended." },
         { name: "Requests", description: "One record per proxied request." },
+        { name: "Usage", description: "Sums of what was used, and what it costs." },
         { name: "Cache", description: "Answers that are kept; this version keeps none yet." },
       ],
       components: {

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { formatUsd } from "../usage/money.ts";
 import type { UsageRecord } from "../usage/record.ts";
 import type { Usage } from "../usage/usage.ts";
 import { operation } from "./openapi.ts";
@@ -21,9 +22,10 @@ const requestSchema = Type.Object({
   key_id: textOrNull("Provider key that was used"),
   method: Type.String(),
   path: Type.String(),
-  status: Type.Integer({ description: "499: the caller hung up before there was one" }),
+  status: Type.Integer({ description: "0: nobody knows; 499: the caller hung up before there was one" }),
   outcome: Type.String({
-    description: "complete, client_cancelled, upstream_cut, upstream_timeout, upstream_error or refused",
+    description:
+      "complete, client_cancelled, upstream_cut, upstream_timeout, upstream_error, refused, or unknown where the process died",
   }),
   error_code: textOrNull(
     "Code of our refusal; stream_incomplete, provider_error: what was wrong with an answer",
@@ -53,6 +55,7 @@ const requestSchema = Type.Object({
     description: "Fields that the provider bills and no count here has",
   }),
   usage_raw: textOrNull("The provider's own usage object, as JSON"),
+  cost_usd: textOrNull("A decimal; null: not known, or the model has no price"),
 });
 
 const exact = (what: string) => Type.Optional(Type.String({ description: `Exactly this ${what}` }));
@@ -65,6 +68,7 @@ const listQuery = Type.Object(
     token_id: exact("token"),
     provider: exact("provider"),
     outcome: exact("outcome"),
+    model: exact("model"),
     status: exact("status"),
     request_id: exact("request id"),
   },
@@ -89,6 +93,7 @@ export function requestRoutes({ usage }: RouteDeps) {
             tokenId: query.token_id || undefined,
             provider: query.provider || undefined,
             outcome: query.outcome || undefined,
+            model: query.model || undefined,
             status: query.status ? Number(query.status) : undefined,
             requestId: query.request_id || undefined,
           }),
@@ -155,6 +160,7 @@ function toJson(record: UsageRecord): Static<typeof requestSchema> {
     ...usageFields(record.usage),
     also_billed: [...record.alsoBilled],
     usage_raw: record.usageRaw || null,
+    cost_usd: record.costNanoUsd === null ? null : formatUsd(record.costNanoUsd),
   };
 }
 

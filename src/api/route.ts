@@ -4,6 +4,7 @@ import type { Audit } from "../audit/service.ts";
 import type { Projects } from "../project/service.ts";
 import type { Tokens } from "../token/service.ts";
 import type { UsageRepository } from "../usage/repository.ts";
+import type { UsageSummary } from "../usage/summary.ts";
 import type { Refuse } from "./refusal.ts";
 
 /** What the management routes are made of. */
@@ -12,6 +13,7 @@ export interface RouteDeps {
   readonly tokens: Tokens;
   readonly audit: Audit;
   /** What was recorded before a call is in its answer. */
+  readonly summary: UsageSummary;
   readonly usage: Pick<UsageRepository, "list" | "find">;
   /** Who asks. @throws {Error} for a request that did not pass the guard */
   readonly callerOf: (request: Request) => Caller;

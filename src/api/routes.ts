@@ -17,6 +17,7 @@ import { createRefuse, type Refuse } from "./refusal.ts";
 import { requestRoutes } from "./requests.ts";
 import type { RouteDeps } from "./route.ts";
 import { tokenRoutes } from "./tokens.ts";
+import { usageRoutes } from "./usage.ts";
 
 export interface ApiDeps extends Omit<RouteDeps, "callerOf" | "refuse"> {
   readonly managementToken: Secret;
@@ -77,6 +78,7 @@ function mount(deps: ApiDeps & RouteDeps) {
     .use(tokenRoutes(deps))
     .use(auditRoutes(deps))
     .use(requestRoutes(deps))
+    .use(usageRoutes(deps))
     .use(cacheRoutes(deps))
     .use(docsRoutes(deps.docs))
     .use(openapi(deps.version));

@@ -262,6 +262,11 @@ export const settings = {
     default: "10000",
     about: "How many opened provider keys are kept in memory.",
   }),
+  ledgerFailure: row("LEDGER_FAILURE", choice(["refuse", "allow"]), {
+    default: "refuse",
+    about:
+      "What becomes of requests while the database cannot be written: `allow` lets them pass unrecorded.",
+  }),
   usageStatsBufferSize: row("USAGE_STATS_BUFFER_SIZE", integer({ min: 1 }), {
     default: "1000",
     about: "How many usage records may wait in memory to be written.",

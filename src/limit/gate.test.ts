@@ -13,11 +13,17 @@ function mustEnter(gate: ReturnType<typeof createGate>, bounds: Bound[], nowMs =
   return place.value;
 }
 
+function finish(place: Place, tokens: number, nowMs: number): void {
+  place.leave();
+  place.use(tokens, nowMs);
+}
+
 describe("the gate", () => {
   test("without limits nothing is remembered and everything passes", () => {
     const place = mustEnter(createGate(), [bound({}), bound({}, "project")]);
     expect(place.reserveTokens(1e9, 0)).toBeUndefined();
-    place.leave(1e9, 0);
+    place.leave();
+    place.use(1e9, 0);
   });
 
   test("max_concurrency counts those under way, of the token and of its project", () => {
@@ -28,7 +34,8 @@ describe("the gate", () => {
       ok: false,
       error: { scope: "project", limit: "max_concurrency", retryAfterMs: 1000 },
     });
-    first.leave(0, 0);
+    first.leave();
+    first.use(0, 0);
     mustEnter(gate, bounds);
   });
 
@@ -36,8 +43,10 @@ describe("the gate", () => {
     const gate = createGate();
     const bounds = [bound({ maxConcurrency: 1 })];
     const first = mustEnter(gate, bounds);
-    first.leave(0, 0);
-    first.leave(0, 0);
+    first.leave();
+    first.use(0, 0);
+    first.leave();
+    first.use(0, 0);
     first.undo();
     mustEnter(gate, bounds);
     expect(gate.enter(bounds, 0).ok).toBe(false);
@@ -48,8 +57,9 @@ describe("the gate", () => {
     const bounds = [bound({ rpm: 2, maxConcurrency: 1 })];
     const first = mustEnter(gate, bounds);
     for (let count = 0; count < 5; count++) expect(gate.enter(bounds, 1).ok).toBe(false);
-    first.leave(0, 2);
-    mustEnter(gate, bounds, 3).leave(0, 4);
+    first.leave();
+    first.use(0, 2);
+    finish(mustEnter(gate, bounds, 3), 0, 4);
     expect(gate.enter(bounds, 5)).toEqual({
       ok: false,
       error: { scope: "token", limit: "rpm", retryAfterMs: 59_995 },
@@ -75,11 +85,13 @@ describe("the gate", () => {
     const second = mustEnter(gate, bounds);
     expect(second.reserveTokens(800, 0)?.limit).toBe("tpm");
     second.undo();
-    first.leave(600, 500);
+    first.leave();
+    first.use(600, 500);
     const third = mustEnter(gate, bounds, 1000);
     expect(third.reserveTokens(401, 1000)).toEqual({ scope: "token", limit: "tpm", retryAfterMs: 60_000 });
     expect(third.reserveTokens(400, 1000)).toBeUndefined();
-    third.leave(0, 2000);
+    third.leave();
+    third.use(0, 2000);
     expect(mustEnter(gate, bounds, 61_000).reserveTokens(1000, 61_000)).toBeUndefined();
   });
 
@@ -103,7 +115,7 @@ describe("the gate", () => {
             const place = gate.enter(bounds, 0);
             expect(place.ok).toBe(open.length < maxConcurrency);
             if (place.ok) open.push(place.value);
-          } else open.splice(which % Math.max(1, open.length), 1)[0]?.leave(0, 0);
+          } else open.splice(which % Math.max(1, open.length), 1)[0]?.leave();
         }
       }),
     );
@@ -113,9 +125,9 @@ describe("the gate", () => {
     const gate = createGate();
     // Each would be a state of its own; the sweep has to keep those that count and no others.
     const kept = bound({ rpm: 1 }, "token", "kept");
-    mustEnter(gate, [kept], 0).leave(0, 0);
+    finish(mustEnter(gate, [kept], 0), 0, 0);
     for (let index = 0; index < 25_000; index++)
-      mustEnter(gate, [bound({ maxConcurrency: 1 }, "token", `t${index}`)], 1).leave(0, 1);
+      finish(mustEnter(gate, [bound({ maxConcurrency: 1 }, "token", `t${index}`)], 1), 0, 1);
     expect(gate.enter([kept], 2).ok).toBe(false);
     expect(gate.size()).toBeLessThanOrEqual(10_001);
   });

@@ -12,9 +12,11 @@ import {
 export interface Place {
   /** Sets tokens aside for `tpm`, as many as the request may use; once. Refused, nothing is held of it. */
   reserveTokens(tokens: number, nowMs: number): LimitHit | undefined;
-  /** The request is over: gives the place back, and counts the tokens it used instead of those set aside. Once. */
-  leave(tokensUsed: number, nowMs: number): void;
-  /** As if it had never come: it was turned away before anything was sent. Instead of `leave`. */
+  /** The request is over: gives the place back. Once. */
+  leave(): void;
+  /** Counts the tokens that it used instead of those set aside; they may be known a little later. Once. */
+  use(tokens: number, nowMs: number): void;
+  /** As if it had never come: nothing was sent. Instead of both. */
   undo(): void;
 }
 
@@ -91,12 +93,19 @@ function placeIn(held: readonly Held[], enteredMs: number): Place {
   const counting = held.filter(({ bound }) => bound.limits.tpm !== null);
   /** What was set aside in each of `counting`. */
   let reserved: readonly number[] = [];
-  let isOver = false;
+  let hasLeft = false;
+  let isCountedUp = false;
 
-  function giveBack(): boolean {
-    if (isOver) return false;
-    isOver = true;
+  function leave(): void {
+    if (hasLeft) return;
+    hasLeft = true;
     for (const { state } of held) state.underWay--;
+  }
+
+  /** Whether it is the first time. */
+  function release(): boolean {
+    if (isCountedUp) return false;
+    isCountedUp = true;
     for (const [index, { state }] of counting.entries()) state.tokensReserved -= reserved[index] ?? 0;
     return true;
   }
@@ -116,11 +125,13 @@ function placeIn(held: readonly Held[], enteredMs: number): Place {
       reserved = wanted;
       return undefined;
     },
-    leave(tokensUsed, nowMs) {
-      if (giveBack()) for (const { state } of counting) state.tokens.add(tokensUsed, nowMs);
+    leave,
+    use(tokens, nowMs) {
+      if (release()) for (const { state } of counting) state.tokens.add(tokens, nowMs);
     },
     undo() {
-      if (!giveBack()) return;
+      leave();
+      if (!release()) return;
       for (const { bound, state } of held) if (bound.limits.rpm !== null) state.requests.remove(enteredMs);
     },
   };
@@ -131,7 +142,12 @@ function isCounted({ limits }: Bound): boolean {
 }
 
 function isIdle(state: State, nowMs: number): boolean {
-  return state.underWay === 0 && state.requests.isEmpty(nowMs) && state.tokens.used(nowMs) === 0;
+  return (
+    state.underWay === 0 &&
+    state.tokensReserved === 0 &&
+    state.requests.isEmpty(nowMs) &&
+    state.tokens.used(nowMs) === 0
+  );
 }
 
 function hit({ scope }: Bound, limit: LimitName, waitMs?: number): LimitHit {

@@ -19,6 +19,20 @@ export interface RequestEnd {
   readonly isStream: boolean;
 }
 
+/** What one request used and costs. */
+export interface Booked {
+  readonly provider: string;
+  readonly usage: {
+    readonly inputTokens: number;
+    readonly cachedInputTokens: number;
+    readonly outputTokens: number;
+    readonly reasoningTokens: number;
+    readonly source: string;
+  } | null;
+  /** null: not known, or no price. */
+  readonly costNanoUsd: bigint | null;
+}
+
 /** Body of `GET /metrics` (contract.md section 10). */
 interface MetricsJson {
   readonly uptime_seconds: number;
@@ -36,6 +50,10 @@ export interface Metrics {
   /** The answer to a request turned out to be a stream. */
   streamStarted(): void;
   requestEnded(end: RequestEnd): void;
+  /** A request was let through that the ledger could not be told of. */
+  unrecorded(): void;
+  /** A request was written into the books. */
+  booked(booked: Booked): void;
   /** A request of a reserved route was answered: it counts in the totals. */
   managementEnded(status: number): void;
   /** A call to a provider is made once more. */
@@ -111,6 +129,21 @@ export function createMetrics({ version, clock, logLinesDropped }: MetricsDeps):
       durationOf(provider).observe(end.durationMs / 1_000);
       if (end.ttfbMs !== null) ttfbOf(provider).observe(end.ttfbMs / 1_000);
     },
+    booked({ provider, usage, costNanoUsd }) {
+      if (usage === null) return;
+      const kinds = {
+        input: usage.inputTokens,
+        cached_input: usage.cachedInputTokens,
+        output: usage.outputTokens,
+        reasoning: usage.reasoningTokens,
+      };
+      for (const [kind, tokens] of Object.entries(kinds))
+        if (tokens > 0) told.tokens.inc({ provider, kind }, tokens);
+      if (usage.source === "estimated") told.estimated.inc({ provider });
+      if (costNanoUsd === null) told.unpriced.inc({ provider });
+      else told.cost.inc({ provider }, Number(costNanoUsd) / 1e9);
+    },
+    unrecorded: () => told.unrecorded.inc(),
     managementEnded: count,
     upstreamRetried: (provider) => told.retries.inc({ provider }),
     fellBack: (provider, fallback) => told.fallbacks.inc({ provider, fallback }),
@@ -196,6 +229,19 @@ function declareCounters(registry: Registry) {
     refusals: counter("refusals_total", "Data-plane requests refused by the proxy.", ["code"]),
     duration: seconds("request_duration", "From the request's arrival to the end of its answer."),
     ttfb: seconds("upstream_ttfb", "From the request's arrival to the provider's first byte."),
+    unrecorded: counter(
+      "unrecorded_requests_total",
+      "Requests let through while the ledger could not be written.",
+    ),
+    tokens: counter("tokens_total", "Tokens; cached_input is part of input, reasoning of output.", [
+      "provider",
+      "kind",
+    ]),
+    estimated: counter("estimated_requests_total", "Requests whose usage nobody reported.", ["provider"]),
+    unpriced: counter("unpriced_requests_total", "Requests with usage whose model has no price.", [
+      "provider",
+    ]),
+    cost: counter("cost_usd_total", "Dollars spent, as the ledger has them.", ["provider"]),
     retries: counter("upstream_retries_total", "Calls to a provider that were made once more.", ["provider"]),
     fallbacks: counter(
       "upstream_fallbacks_total",

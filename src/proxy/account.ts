@@ -89,7 +89,8 @@ export function accountOf(trace: Trace, metering: Metering | undefined): Account
 }
 
 /** The record with an estimate in it: of all, or of the output that no count of the provider's has to its end. */
-export function withEstimate(record: UsageRecord, { inputTokens, outputTokens }: TokenCounts): UsageRecord {
+export function withEstimate<R extends Pick<UsageRecord, "usage">>(record: R, counts: TokenCounts): R {
+  const { inputTokens, outputTokens } = counts;
   const before = record.usage;
   const usage: Usage = {
     ...(before ?? noUsage),
@@ -104,9 +105,10 @@ function kindOf(trace: Trace): RouteKind {
   return trace.route?.kind ?? "other";
 }
 
-function factsOf({ arrival, permit, body, route }: Trace): RequestFacts | undefined {
+function factsOf({ arrival, permit, body, route, hold }: Trace): RequestFacts | undefined {
   if (permit === undefined || route === undefined) return undefined;
   if (body?.kind === "streamed") return body.facts.facts();
+  if (hold !== undefined) return hold.facts;
   const isCoded = arrival.request.headers.has("content-encoding");
   const bytes = body?.kind === "held" && !isCoded ? body.bytes : new Uint8Array();
   return readRequestFacts(requestHead(arrival, permit), bytes);

@@ -14,6 +14,9 @@ export function createAuthenticate(deps: { readonly grants: GrantCache; readonly
     // Revoked first: the clean-up marks expired tokens inactive, and "expired" is the better word for those.
     if (token.expiresAtMs <= deps.clock.now()) return fail({ code: "token_expired", grant });
     if (!token.isActive) return fail({ code: "token_inactive", grant });
+    const { expiresAtMs } = grant.project;
+    if (expiresAtMs !== null && expiresAtMs <= deps.clock.now())
+      return fail({ code: "project_expired", grant });
     return ok(grant);
   };
 }

@@ -3,6 +3,7 @@ import { readDecoded } from "../project/policy.ts";
 import { createFactsReader, type FactsReader, type RequestHead } from "../provider/request-facts.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { readFields } from "./body-fields.ts";
+import { mustReadBody } from "./bounds.ts";
 import type { Arrival, Body, Call, Permit } from "./call.ts";
 import type { Refusal } from "./refuse.ts";
 import { inTime, UploadStalled, watchUpload } from "./upload.ts";
@@ -31,7 +32,7 @@ export function createReadBody(deps: BodyDeps) {
     const { request, query } = call;
     if (!enableStreaming && asksForStream(query, permit.path)) return fail({ code: "streaming_disabled" });
     if (!hasBody(request)) return ok({ kind: "none" });
-    const isChecked = permit.provider.paramWhitelist.size > 0 || !enableStreaming;
+    const isChecked = permit.provider.paramWhitelist.size > 0 || !enableStreaming || mustReadBody(permit);
     const length = Number(request.headers.get("content-length") ?? Number.NaN);
     if (!isChecked) {
       if (!(length <= heldAnywayBytesMax))

@@ -1,7 +1,7 @@
 import type { Grant } from "../cache/grant-cache.ts";
 import type { KeyRing } from "../cache/key-cache.ts";
 import type { Provider } from "../provider/provider.ts";
-import type { FactsReader } from "../provider/request-facts.ts";
+import type { FactsReader, RequestFacts } from "../provider/request-facts.ts";
 import type { Upgrade } from "./client-socket.ts";
 
 /** Where a request came in, as the listener read it. */
@@ -59,10 +59,16 @@ export type Body =
 
 /** 4 What the limits gave. */
 export interface Hold {
+  /** What the request says of itself, as far as its body was held. */
+  readonly facts: RequestFacts;
+  /** Whether the ledger knows of it. */
+  readonly isRecorded: boolean;
   /** Requests left of `max_requests`; undefined where there is no such limit. */
   readonly remainingRequests: number | undefined;
-  /** Gives it back: the provider was never reached. A second call does nothing. */
-  release(): Promise<void>;
+  /** Left of the budget, without what this request may use; undefined where there is none. */
+  readonly remainingNanoUsd: bigint | undefined;
+  /** The provider was never reached: it is to count for nothing. */
+  release(): void;
   isReleased(): boolean;
 }
 

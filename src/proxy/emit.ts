@@ -1,8 +1,11 @@
 import type { Audit } from "../audit/service.ts";
 import type { Clock } from "../clock.ts";
+import type { Settlement } from "../limit/ledger.ts";
 import type { Logger } from "../logging/logger.ts";
-import { redact } from "../logging/redact.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { formatUsd } from "../usage/money.ts";
+import { costOf } from "../usage/price.ts";
+import type { Pricing } from "../usage/price-table.ts";
 import type { Metered, UsageRecord } from "../usage/record.ts";
 import type { Usage } from "../usage/usage.ts";
 import { accountOf, type Judged, judge, withEstimate } from "./account.ts";
@@ -10,7 +13,10 @@ import type { Arrival } from "./call.ts";
 import type { Estimate } from "./estimate.ts";
 import type { Metering } from "./meter.ts";
 import { type Refusal, wordings } from "./refuse.ts";
+import { shownPath } from "./shown-path.ts";
 import type { Trace } from "./trace.ts";
+
+type Unpriced = Omit<UsageRecord, "costNanoUsd">;
 
 interface EmitDeps {
   readonly logger: Logger;
@@ -18,19 +24,14 @@ interface EmitDeps {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly estimate: Estimate;
-  /** Buffers the row; `countToken` where the token has no limit that has counted it already. */
-  readonly usage: { append(record: UsageRecord, countToken: boolean): void };
+  readonly ledger: { settle(settlement: Settlement): void };
+  readonly pricing: Pick<Pricing, "priceOf">;
 }
 
 const pathCharsMax = 500;
 /** Refused credentials are audited at most once per this and address: a scan must not fill the trail. */
 const auditEveryMs = 1000;
 const auditedAddressesMax = 1000;
-
-/** A token that stands in a path by mistake must not get into the books. */
-function shownPath(path: string): string {
-  return redact(path.slice(0, pathCharsMax));
-}
 
 /** What is told of each request to the log, the books and the metrics. Nothing waits for it, and it never throws. */
 export interface Emit {
@@ -85,6 +86,10 @@ export function createEmit(deps: EmitDeps): Emit {
       deps.audit.record("token.validate", "denied", caller, facts);
   }
 
+  function costOfRecord({ usage, model }: Unpriced): bigint | null {
+    return usage === null ? null : costOf(usage, deps.pricing.priceOf(model)).costNanoUsd;
+  }
+
   function tell(trace: Trace, metering: Metering | undefined, endedMs: number): void {
     const { metered, sample } = accountOf(trace, metering);
     const record = { ...toRecord(trace, endedMs), ...judge(trace, metering), ...metered };
@@ -98,10 +103,13 @@ export function createEmit(deps: EmitDeps): Emit {
         request_id: record.requestId,
         reason: metering.fault,
       });
-    const enter = (whole: UsageRecord) => {
-      const wasForwarded = trace.hold?.isReleased() === false;
+    const enter = (counted: Unpriced) => {
+      const whole = { ...counted, costNanoUsd: costOfRecord(counted) };
+      const { isRecorded = false, isReleased } = trace.hold ?? {};
+      trace.place?.use(tokensOf(whole.usage), deps.clock.monotonic());
       if (trace.grant !== undefined)
-        deps.usage.append(whole, wasForwarded && trace.grant.token.limits.maxRequests === null);
+        deps.ledger.settle({ record: whole, isAdmitted: isRecorded, isRefunded: isReleased?.() ?? false });
+      deps.metrics.booked(whole);
       logEnd(deps.logger, trace, whole, metering?.reading.error ?? "");
     };
     if (sample === undefined) enter(record);
@@ -122,6 +130,8 @@ export function createEmit(deps: EmitDeps): Emit {
     streamStarted: () => deps.metrics.streamStarted(),
     preflight: () => deps.metrics.managementEnded(204),
     ended(trace) {
+      if (trace.hold === undefined || trace.hold.isReleased()) trace.place?.undo();
+      else trace.place?.leave();
       const metering = trace.meter?.end();
       const endedMs = deps.clock.monotonic();
       if (metering instanceof Promise) whenDone(metering.then((read) => tell(trace, read, endedMs)));
@@ -168,6 +178,7 @@ function logEnd(logger: Logger, trace: Trace, record: UsageRecord, providerCode:
     ...(record.model !== "" && { model: record.model }),
     ...(record.answeredModel !== "" && { answered_model: record.answeredModel }),
     ...(record.usage !== null && usageFields(record.usage)),
+    ...(record.costNanoUsd !== null && { cost_usd: formatUsd(record.costNanoUsd) }),
   };
   if (record.status >= 500) logger.error("request completed with server error", fields);
   else logger.info("request completed", fields);
@@ -195,7 +206,11 @@ function usageFields(usage: Usage) {
   };
 }
 
-function toRecord(trace: Trace, nowMs: number): Omit<UsageRecord, keyof Judged | keyof Metered> {
+function tokensOf(usage: Usage | null): number {
+  return usage === null ? 0 : usage.inputTokens + usage.outputTokens;
+}
+
+function toRecord(trace: Trace, nowMs: number): Omit<Unpriced, keyof Judged | keyof Metered> {
   const { arrival, grant, permit, body, reply, refusal, end } = trace;
   const length = end?.requestBytes ?? Number(arrival.request.headers.get("content-length") ?? 0);
   return {

@@ -28,7 +28,7 @@ export interface CountingThread {
 const threadIdleMs = 10_000;
 const answerMsMax = 5000;
 /** Estimates under way; what comes on top is a rough one. */
-const waitingMax = 1000;
+const waitingMax = 64;
 
 /** Counts in a thread of its own, which is started when it is needed and ended when it has been idle. */
 export function createEstimate(deps: EstimateDeps): Estimate {

@@ -20,8 +20,8 @@ export function createForward(deps: ForwardDeps) {
 
   return async (call: Call, permit: Permit, body: Body, hold: Hold): Promise<Result<Reply, Refusal>> => {
     const { provider, grant } = permit;
-    const refuse = async (refusal: Refusal) => {
-      await hold.release();
+    const refuse = (refusal: Refusal) => {
+      hold.release();
       return fail(refusal);
     };
     const ring = permit.ring ?? (await deps.keys.find(grant.project.id, provider.name));

@@ -1,5 +1,6 @@
 import type { OpenKey } from "../cache/key-cache.ts";
 import type { Provider } from "../provider/provider.ts";
+import { formatUsd } from "../usage/money.ts";
 import { credentialHeaders } from "./accept.ts";
 import type { Arrival, Hold, Reply } from "./call.ts";
 import { withoutParameters } from "./query.ts";
@@ -111,6 +112,8 @@ export function clientHeaders(
   headers.set("x-correlation-id", arrival.correlationId);
   if (hold.remainingRequests !== undefined)
     headers.set("x-llm-proxy-remaining-requests", String(hold.remainingRequests));
+  if (hold.remainingNanoUsd !== undefined)
+    headers.set("x-llm-proxy-remaining-budget-usd", formatUsd(hold.remainingNanoUsd));
   if (reply.isFallback) headers.set("x-llm-proxy-fallback", reply.provider.name);
   if (reply.retries > 0) headers.set("x-llm-proxy-retries", String(reply.retries));
   if (options.timing) setTiming(headers, arrival, reply);

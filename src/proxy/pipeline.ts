@@ -1,4 +1,5 @@
 import type { Grant } from "../cache/grant-cache.ts";
+import type { Place } from "../limit/gate.ts";
 import { dialectOf, guessDialect } from "../provider/dialects.ts";
 import type { Provider } from "../provider/provider.ts";
 import { routeOf } from "../provider/route.ts";
@@ -23,7 +24,9 @@ export interface Steps {
   authenticate(call: Call): Step<Grant, Refusal & { readonly grant?: Grant }>;
   authorise(call: Call, grant: Grant): Step<Permit, AuthoriseRefusal>;
   readBody(call: Call, permit: Permit): Step<Body>;
-  limit(permit: Permit): Step<Hold>;
+  /** Step 4, before the body is read. */
+  enterLimits(permit: Permit): Result<Place, Refusal>;
+  limit(call: Call, permit: Permit, body: Body, place: Place): Step<Hold>;
   forward(call: Call, permit: Permit, body: Body, hold: Hold): Step<Reply>;
   /** Step 5 of a request for a WebSocket. */
   openSocket(call: Call, permit: Permit, hold: Hold): Step<OpenSocket>;
@@ -111,11 +114,15 @@ export function createPipeline(step: Steps): DataPlane {
       const route = routeOf(path);
       trace.route = route;
 
+      const place = step.enterLimits(permit.value);
+      if (!place.ok) return turnAway(place.error);
+      trace.place = place.value;
+
       const body = await step.readBody(call.value, permit.value);
       if (!body.ok) return turnAway(body.error);
       trace.body = body.value;
 
-      const hold = await step.limit(permit.value);
+      const hold = await step.limit(call.value, permit.value, body.value, place.value);
       if (!hold.ok) return turnAway(hold.error);
       trace.hold = hold.value;
 
@@ -158,8 +165,7 @@ export function createPipeline(step: Steps): DataPlane {
       return new Response(relayed, { status: upstream.status, statusText: upstream.statusText, headers });
     } catch (fault) {
       // Only a fault of ours before the provider was asked gives the request back.
-      if (trace.reply === undefined)
-        await trace.hold?.release().catch((again: unknown) => step.unexpected(again, arrival));
+      if (trace.reply === undefined) trace.hold?.release();
       return turnAway(step.unexpected(fault, arrival));
     }
   };

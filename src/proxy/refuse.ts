@@ -1,3 +1,4 @@
+import type { LimitHit } from "../limit/limits.ts";
 import type { Dialect } from "../provider/dialect.ts";
 import type { Arrival } from "./call.ts";
 
@@ -28,7 +29,12 @@ export type Refusal =
   | { readonly code: "streaming_disabled" }
   | { readonly code: "request_timeout" }
   | { readonly code: "request_too_large"; readonly bytesMax: number }
-  | { readonly code: "rate_limit_exceeded" }
+  | { readonly code: "project_expired" }
+  | { readonly code: "rate_limit_exceeded"; readonly hit: LimitHit }
+  | { readonly code: "tokens_per_minute_exceeded"; readonly hit: LimitHit }
+  | { readonly code: "concurrency_limit_exceeded"; readonly hit: LimitHit }
+  | { readonly code: "budget_exceeded"; readonly hit: LimitHit; readonly why: string }
+  | { readonly code: "model_not_allowed"; readonly hit: LimitHit; readonly model: string }
   | { readonly code: "overloaded" }
   | { readonly code: "upstream_auth_error" }
   | { readonly code: "circuit_open"; readonly retryAfterMs: number }
@@ -73,6 +79,11 @@ export const wordings: Readonly<Record<RefusalCode, Wording>> = {
     status: 400,
     message: "The request carries different credentials",
     description: "Send the token in one place only",
+  },
+  project_expired: {
+    status: 403,
+    message: "The time of the project is over",
+    description: "Ask an administrator to give it more",
   },
   project_inactive: {
     status: 403,
@@ -144,8 +155,29 @@ export const wordings: Readonly<Record<RefusalCode, Wording>> = {
   },
   rate_limit_exceeded: {
     status: 429,
-    message: "The token has used up its requests",
+    message: "The requests that a limit allows are used up",
     description: "token request quota exhausted",
+  },
+  tokens_per_minute_exceeded: {
+    status: 429,
+    message: "The tokens that a limit allows in a minute are used up",
+    description: "Try again after as many seconds as Retry-After says",
+  },
+  concurrency_limit_exceeded: {
+    status: 429,
+    message: "As many requests are under way as a limit allows",
+    description: "Try again when one of them has ended",
+  },
+  budget_exceeded: {
+    status: 429,
+    message: "The budget does not allow it",
+    description:
+      "Ask for less at once, such as by a smaller max_tokens, or ask an administrator to raise the budget",
+  },
+  model_not_allowed: {
+    status: 403,
+    message: "The model is not allowed",
+    description: "Use one of allowed_models, and name it where the route takes one",
   },
   overloaded: {
     status: 503,
@@ -209,6 +241,14 @@ function detailOf(refusal: Refusal): string {
     case "invalid_request_body":
     case "upgrade_refused":
       return `: ${refusal.detail}`;
+    case "rate_limit_exceeded":
+    case "tokens_per_minute_exceeded":
+    case "concurrency_limit_exceeded":
+      return ` (${limitOf(refusal.hit)})`;
+    case "budget_exceeded":
+      return `: ${refusal.why} (${limitOf(refusal.hit)})`;
+    case "model_not_allowed":
+      return `: ${JSON.stringify(refusal.model.slice(0, 100))} (${limitOf(refusal.hit)})`;
     case "request_too_large":
       return ` (${refusal.bytesMax} bytes)`;
     default:
@@ -216,9 +256,16 @@ function detailOf(refusal: Refusal): string {
   }
 }
 
+/** As `x-llm-proxy-limit` says it: `token:rpm`. */
+function limitOf({ scope, limit }: LimitHit): string {
+  return `${scope}:${limit}`;
+}
+
 /** The HTTP answer to a refusal, in the shape that the caller's SDK understands (product.md, Errors). */
 export function refusalResponse(refusal: Refusal, arrival: Arrival, dialect: Dialect): Response {
   const { status, message, description, isRetryable } = wordings[refusal.code];
+  const hit = "hit" in refusal ? refusal.hit : undefined;
+  const retryAfterMs = refusal.code === "circuit_open" ? refusal.retryAfterMs : hit?.retryAfterMs;
   const facts = {
     status,
     code: refusal.code,
@@ -234,15 +281,15 @@ export function refusalResponse(refusal: Refusal, arrival: Arrival, dialect: Dia
     "x-request-id": arrival.requestId,
     "x-correlation-id": arrival.correlationId,
     // Both official SDKs retry by status unless this header tells them.
-    "x-should-retry": isRetryable ? "true" : "false",
+    "x-should-retry": isRetryable || retryAfterMs !== undefined ? "true" : "false",
   });
   headers.set(dialect.requestIdHeader, arrival.requestId);
   if (status === 401) headers.set("www-authenticate", "Bearer"); // RFC 9110, 15.5.2
   if (refusal.code === "method_not_allowed") headers.set("allow", refusal.allowed.join(", "));
   if (refusal.code === "request_timeout") headers.set("connection", "close"); // RFC 9110, 15.5.9
   if (refusal.code === "overloaded") headers.set("retry-after", "1");
-  if (refusal.code === "circuit_open")
-    headers.set("retry-after", String(Math.ceil(refusal.retryAfterMs / 1000)));
-  if (refusal.code === "rate_limit_exceeded") headers.set("x-llm-proxy-limit", "token:max_requests");
+  if (retryAfterMs !== undefined)
+    headers.set("retry-after", String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+  if (hit !== undefined) headers.set("x-llm-proxy-limit", limitOf(hit));
   return new Response(JSON.stringify(dialect.errorBody(facts)), { status, headers });
 }

@@ -1,4 +1,5 @@
 import type { Grant } from "../cache/grant-cache.ts";
+import type { Place } from "../limit/gate.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { Route } from "../provider/route.ts";
 import type { Arrival, Body, Hold, Permit, Reply } from "./call.ts";
@@ -15,6 +16,7 @@ export interface Trace {
   /** What is asked for, by the whole path at the provider. */
   route?: Route;
   body?: Body;
+  place?: Place;
   hold?: Hold;
   reply?: Reply;
   isStream?: boolean;

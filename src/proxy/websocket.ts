@@ -38,8 +38,8 @@ export function createOpenSocket(deps: OpenSocketDeps) {
 
   return async (call: Call, permit: Permit, hold: Hold): Promise<Result<OpenSocket, Refusal>> => {
     const { provider, grant } = permit;
-    const refuse = async (refusal: Refusal) => {
-      await hold.release();
+    const refuse = (refusal: Refusal) => {
+      hold.release();
       return fail(refusal);
     };
     const ring = permit.ring ?? (await deps.keys.find(grant.project.id, provider.name));

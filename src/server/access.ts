@@ -50,6 +50,7 @@ export function accessTable({ metricsPath, isMetricsEnabled }: AccessSettings): 
     row("GET", "/manage/audit/:id", "management"),
     row("GET", "/manage/requests", "management"),
     row("GET", "/manage/requests/:request_id", "management"),
+    row("GET", "/manage/usage", "management"),
     row("POST", "/manage/cache/purge", "management"),
   ];
 }

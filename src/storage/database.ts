@@ -22,9 +22,23 @@ export interface Database {
    * @throws {UniqueViolation} where a unique index refuses; {UnexpectedChanges} where `expectChanges` is not met
    */
   write(statements: readonly Statement[]): Promise<number[]>;
+  /**
+   * Runs `work` in one transaction, or nothing of it where it throws; it may read in between what it wrote. It does
+   * not wait for anything, so that no other caller's statement can get into the transaction. Where another process
+   * holds the lock it is run again, so it may change nothing but the database.
+   */
+  transact<T>(work: (transaction: Transaction) => T): Promise<T>;
   /** A number that changes when another process has committed to the database since the last call. */
   foreignVersion(): number;
   close(): Promise<void>;
+}
+
+/** An open transaction: statements run at once. */
+export interface Transaction {
+  all<Row>(sql: string, values: readonly Value[]): Row[];
+  first<Row>(sql: string, values: readonly Value[]): Row | undefined;
+  /** Gives the number of changed rows. */
+  run(sql: string, values: readonly Value[]): number;
 }
 
 /** A unique index refused a row. */

@@ -38,11 +38,16 @@ test("the shipped migrations are numbered from 1 without a gap and apply to an e
   expect(await migrate(database, sqliteMigrations, clock)).toEqual({ ok: true, value: sqliteMigrations });
   expect(await tables()).toEqual([
     "audit_events",
+    "budgets",
     "meta",
+    "nodes",
+    "open_requests",
     "projects",
     "provider_keys",
     "schema_migrations",
     "tokens",
+    "usage_days",
+    "usage_hours",
     "usage_records",
   ]);
 });

@@ -15,7 +15,7 @@ const root = join(import.meta.dir, "..", "..");
 const prelude = `
   import { createSqlite } from "${root}/src/storage/sqlite.ts";
   import { migrate } from "${root}/src/storage/migrate.ts";
-  import { createRequestCounter } from "${root}/src/storage/token-repository.ts";
+  import { createLedgerRepository } from "${root}/src/storage/ledger-repository.ts";
   import { openDatabase } from "${root}/src/storage/open.ts";
   import { sqliteMigrations } from "${root}/migrations/index.ts";
   import { systemClock } from "${root}/src/clock.ts";
@@ -77,11 +77,18 @@ test("processes that race for a limit grant exactly as many requests as it allow
   const path = join(directory.path, "llm-proxy.db");
   await seededTokens(path, 500);
   const script = `
-    const counter = createRequestCounter(createSqlite({ path }));
-    const answers = [];
-    for (let round = 0; round < 40; round++)
-      answers.push(...await Promise.all(Array.from({ length: 10 }, () => counter.take("t", 1))));
-    console.log(answers.filter((answer) => answer !== "exhausted").length);
+    const node = { id: String(process.pid), host: "here", pid: process.pid, isAlive: () => true };
+    const ledger = createLedgerRepository(createSqlite({ path }), node);
+    const bounds = [{ scope: "token", id: "t", limits: { budgetNanoUsd: null } }];
+    let granted = 0;
+    for (let round = 0; round < 40; round++) {
+      const admissions = Array.from({ length: 10 }, () => ({
+        requestId: crypto.randomUUID(), atMs: 1, projectId: "p", tokenId: "t", provider: "openai",
+        method: "POST", path: "/", model: "", bounds, reserve: 0n,
+      }));
+      granted += (await ledger.admit(admissions)).filter(({ ok }) => ok).length;
+    }
+    console.log(granted);
   `;
   const granted = await Promise.all([start(script, path), start(script, path)].map(outcome));
   expect(granted.reduce((sum, count) => sum + Number(count), 0)).toBe(500);

@@ -3,7 +3,7 @@ import { openStore } from "../../test/harness/store.ts";
 import { createAuditRepository } from "./audit-repository.ts";
 import type { Database, Statement } from "./database.ts";
 import { createProjectRepository } from "./project-repository.ts";
-import { createRequestCounter, createTokenRepository } from "./token-repository.ts";
+import { createTokenRepository } from "./token-repository.ts";
 import { createUsageRepository } from "./usage-repository.ts";
 
 /** Runs nothing, but tells how each statement would be run. */
@@ -34,7 +34,6 @@ const page = { offset: 20, limit: 20 };
 const questions: [string, (database: Database) => Promise<unknown>][] = [
   ["the keys of a project", (database) => createProjectRepository(database).keys("p")],
   ["a token by hash", (database) => createTokenRepository(database).findByHash("h")],
-  ["a request counted", (database) => createRequestCounter(database).take("t", 1)],
   ["tokens that expire", (database) => createTokenRepository(database).deactivateExpired(1)],
   ["all tokens of a project revoked", (database) => createTokenRepository(database).revokeAll("p", 1)],
   ["tokens of a project", (database) => createTokenRepository(database).list({ projectId: "p" }, page)],

@@ -2,7 +2,13 @@ import { Database as Connection, type Statement as Prepared, type SQLQueryBindin
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
-import { type Database, type Statement, UnexpectedChanges, type Value } from "./database.ts";
+import {
+  type Database,
+  type Statement,
+  type Transaction,
+  UnexpectedChanges,
+  type Value,
+} from "./database.ts";
 import { DatabaseFault } from "./database-fault.ts";
 import { isBusy, nameFault } from "./sqlite-faults.ts";
 
@@ -83,23 +89,33 @@ export function createSqlite({
     }
   }
 
+  const now: Transaction = {
+    all: <Row>(sql: string, values: readonly Value[]) =>
+      (prepare(sql).all(...values) as Row[]).map(withNumbers),
+    first: <Row>(sql: string, values: readonly Value[]) =>
+      withNumbers((prepare(sql).get(...values) as Row | null) ?? undefined),
+    run: (sql, values) => change({ sql, values }),
+  };
+
+  function transact<T>(work: () => T): Promise<T> {
+    return run(() => {
+      prepare("BEGIN IMMEDIATE").run();
+      try {
+        const result = work();
+        prepare("COMMIT").run();
+        return result;
+      } catch (error) {
+        if (connection.inTransaction) prepare("ROLLBACK").run();
+        throw error;
+      }
+    }, false);
+  }
+
   return {
-    all: <Row>(sql: string, values: readonly Value[] = []) =>
-      run(() => (prepare(sql).all(...values) as Row[]).map(withNumbers), true),
-    first: <Row>(sql: string, values: readonly Value[] = []) =>
-      run(() => withNumbers((prepare(sql).get(...values) as Row | null) ?? undefined), true),
-    write: (statements) =>
-      run(() => {
-        prepare("BEGIN IMMEDIATE").run();
-        try {
-          const changed = statements.map(change);
-          prepare("COMMIT").run();
-          return changed;
-        } catch (error) {
-          if (connection.inTransaction) prepare("ROLLBACK").run();
-          throw error;
-        }
-      }, false),
+    all: <Row>(sql: string, values: readonly Value[] = []) => run(() => now.all<Row>(sql, values), true),
+    first: <Row>(sql: string, values: readonly Value[] = []) => run(() => now.first<Row>(sql, values), true),
+    write: (statements) => transact(() => statements.map(change)),
+    transact: (work) => transact(() => work(now)),
     foreignVersion() {
       try {
         return Number(prepare("PRAGMA data_version").values()[0]?.[0]);

@@ -4,14 +4,14 @@ import { openStore } from "../../test/harness/store.ts";
 import { noLimits } from "../limit/limits.ts";
 import type { Token } from "../token/token.ts";
 import { createProjectRepository } from "./project-repository.ts";
-import { createRequestCounter, createTokenRepository } from "./token-repository.ts";
+import { createTokenRepository } from "./token-repository.ts";
 
 async function repository(...kept: Token[]) {
   const { database } = await openStore();
   for (const id of ["p", "q"]) await createProjectRepository(database).insert(aProject(id), undefined);
   const tokens = createTokenRepository(database);
   for (const token of kept) await tokens.insert(token);
-  return { tokens, counter: createRequestCounter(database) };
+  return { tokens };
 }
 
 test("a token comes back as it was stored, by id and by hash", async () => {
@@ -102,32 +102,4 @@ test("a token is expired at the very moment it names", async () => {
   expect(await tokens.deactivateExpired(10)).toBe(1);
   expect(await tokens.deactivateExpired(10)).toBe(0);
   expect(await tokens.find("b")).toMatchObject({ isActive: true });
-});
-
-test("requests are granted up to the limit and not one more, however many ask at once", async () => {
-  const { tokens, counter } = await repository(aToken("a", { limits: { ...noLimits, maxRequests: 3 } }));
-  const answers = await Promise.all(Array.from({ length: 9 }, (_, index) => counter.take("a", index)));
-  expect(answers.filter((answer) => answer !== "exhausted").map(({ remaining }) => remaining)).toEqual([
-    2, 1, 0,
-  ]);
-  expect(await tokens.find("a")).toMatchObject({ requestCount: 3, lastUsedAtMs: 2 });
-});
-
-test("a refund makes room again, but never below nothing", async () => {
-  const { tokens, counter } = await repository(aToken("a", { limits: { ...noLimits, maxRequests: 1 } }));
-  await counter.take("a", 1);
-  await counter.refund("a");
-  expect(await counter.take("a", 1)).toEqual({ remaining: 0 });
-  for (let count = 0; count < 3; count++) await counter.refund("a");
-  expect((await tokens.find("a"))?.requestCount).toBe(0);
-});
-
-test("a limit below what was used refuses, one that was lifted does not, and an unknown token is refused", async () => {
-  const { tokens, counter } = await repository(
-    aToken("a", { limits: { ...noLimits, maxRequests: 2 }, requestCount: 5 }),
-  );
-  expect(await counter.take("a", 1)).toBe("exhausted");
-  await tokens.update("a", { limits: { maxRequests: null }, atMs: 1 });
-  expect(await counter.take("a", 1)).not.toBe("exhausted");
-  expect(await counter.take("gone", 1)).toBe("exhausted");
 });

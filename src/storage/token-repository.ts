@@ -1,4 +1,3 @@
-import type { RequestCounter } from "../limit/counters.ts";
 import type { TokenFilter, TokenRepository } from "../token/repository.ts";
 import type { Token } from "../token/token.ts";
 import type { Database } from "./database.ts";
@@ -123,32 +122,6 @@ export function createTokenRepository(database: Database): TokenRepository {
         },
       ]);
       return expired;
-    },
-  };
-}
-
-/** Counting in the database: exact for any number of processes on it. */
-export function createRequestCounter(database: Database): RequestCounter {
-  return {
-    async take(tokenId, atMs) {
-      const row = await database.first<{ max_requests: number | null; request_count: number }>(
-        `UPDATE tokens SET request_count = request_count + 1, last_used_at = ?
-         WHERE id = ? AND (max_requests IS NULL OR request_count < max_requests)
-         RETURNING max_requests, request_count`,
-        [atMs, tokenId],
-      );
-      if (row === undefined) return "exhausted";
-      // the limit may have been lifted a moment ago
-      return { remaining: (row.max_requests ?? Number.MAX_SAFE_INTEGER) - row.request_count };
-    },
-
-    async refund(tokenId) {
-      await database.write([
-        {
-          sql: "UPDATE tokens SET request_count = request_count - 1 WHERE id = ? AND request_count > 0",
-          values: [tokenId],
-        },
-      ]);
     },
   };
 }

@@ -1,28 +1,25 @@
 import { expect, test } from "bun:test";
-import { aProject, aRecord, aToken } from "../../test/harness/rows.ts";
+import { book } from "../../test/harness/books.ts";
+import { aProject, aRecord } from "../../test/harness/rows.ts";
 import { openStore } from "../../test/harness/store.ts";
 import { type UsageRecord, unmetered } from "../usage/record.ts";
 import type { UsageFilter } from "../usage/repository.ts";
 import type { Usage } from "../usage/usage.ts";
 import { createProjectRepository } from "./project-repository.ts";
 import { deleteOld } from "./retention.ts";
-import { createTokenRepository } from "./token-repository.ts";
 import { createUsageRepository } from "./usage-repository.ts";
-
-const none = new Map<string, never>();
 
 async function repository(...records: UsageRecord[]) {
   const { database } = await openStore();
   await createProjectRepository(database).insert(aProject("p"), undefined);
-  const tokens = createTokenRepository(database);
   const usage = createUsageRepository(database);
-  await usage.append({ records, counts: none });
+  await book(database, records);
   const found = async (filter: UsageFilter) => {
     const { items, total } = await usage.list(filter, { offset: 0, limit: 2_000 });
     expect(total).toBe(items.length);
     return items.map(({ requestId }) => requestId);
   };
-  return { database, tokens, usage, found };
+  return { database, usage, found };
 }
 
 test("a record comes back as it was stored, times and sizes as whole numbers", async () => {
@@ -85,28 +82,11 @@ test("of two records with one request id the later is found, and both are listed
   expect(await found({ requestId: "a" })).toHaveLength(2);
 });
 
-test("counts are added to the tokens, and the time of the last use never goes back", async () => {
-  const { tokens, usage } = await repository();
-  await tokens.insert(aToken("t", { requestCount: 5 }));
-  await usage.append({
-    records: [],
-    counts: new Map([
-      ["t", { requests: 3, lastUsedAtMs: 20 }],
-      ["gone", { requests: 1, lastUsedAtMs: 1 }],
-    ]),
-  });
-  await usage.append({ records: [], counts: new Map([["t", { requests: 1, lastUsedAtMs: 10 }]]) });
-  expect(await tokens.find("t")).toMatchObject({ requestCount: 9, lastUsedAtMs: 20 });
-});
-
-test("records and counts are kept together or not at all", async () => {
-  const { tokens, usage, found } = await repository();
-  await tokens.insert(aToken("t"));
-  const counts = new Map([["t", { requests: 1, lastUsedAtMs: 1 }]]);
+test("records are kept together or not at all", async () => {
+  const { database, found } = await repository();
   const odd = aRecord("b", { outcome: "made up" as UsageRecord["outcome"] });
-  await expect(usage.append({ records: [aRecord("a"), odd], counts })).rejects.toThrow("CHECK");
+  await expect(book(database, [aRecord("a"), odd])).rejects.toThrow("CHECK");
   expect(await found({})).toEqual([]);
-  expect((await tokens.find("t"))?.requestCount).toBe(0);
 });
 
 test("the list is newest first, filtered and cut into pages", async () => {

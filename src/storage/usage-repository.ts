@@ -1,10 +1,11 @@
 import type { Outcome, UsageRecord } from "../usage/record.ts";
 import type { UsageFilter, UsageRepository } from "../usage/repository.ts";
-import type { Database, Statement } from "./database.ts";
+import type { Database, Transaction } from "./database.ts";
 import { type MeteredRow, meteredColumns, meteredValues, toMetered, whole } from "./usage-columns.ts";
 import { slice, where } from "./where.ts";
 
 interface UsageRow extends MeteredRow {
+  cost_nano_usd: number | bigint | null;
   request_id: string;
   timestamp: number;
   project_id: string;
@@ -24,24 +25,13 @@ interface UsageRow extends MeteredRow {
 }
 
 const ownColumns = `request_id, timestamp, project_id, token_id, provider, key_id, method, path, status, outcome,
-  error_code, is_stream, duration_ms, ttfb_ms, request_bytes, response_bytes`;
+  error_code, is_stream, duration_ms, ttfb_ms, request_bytes, response_bytes, cost_nano_usd`;
 const columns = [ownColumns, ...meteredColumns].join(", ");
-const places = columns.replace(/\w+/g, "?");
+const insertSql = `INSERT INTO usage_records (${columns}) VALUES (${columns.replace(/\w+/g, "?")})`;
 
 /** Usage records in the database. Times and sizes are kept as whole numbers. */
 export function createUsageRepository(database: Database): UsageRepository {
   return {
-    async append({ records, counts }) {
-      await database.write([
-        ...records.map(insertRecord),
-        ...[...counts].map(([tokenId, { requests, lastUsedAtMs }]) => ({
-          sql: `UPDATE tokens SET request_count = request_count + ?,
-                  last_used_at = MAX(COALESCE(last_used_at, 0), ?) WHERE id = ?`,
-          values: [requests, lastUsedAtMs, tokenId],
-        })),
-      ]);
-    },
-
     async list(filter, page) {
       const { sql, values } = whereRecord(filter);
       const cut = slice(page);
@@ -77,29 +67,28 @@ export function createUsageRepository(database: Database): UsageRepository {
   };
 }
 
-function insertRecord(record: UsageRecord): Statement {
-  return {
-    sql: `INSERT INTO usage_records (${columns}) VALUES (${places})`,
-    values: [
-      record.requestId,
-      record.atMs,
-      record.projectId,
-      record.tokenId,
-      record.provider,
-      record.keyId,
-      record.method,
-      record.path,
-      whole(record.status),
-      record.outcome,
-      record.errorCode,
-      record.isStream ? 1 : 0,
-      whole(record.durationMs),
-      record.ttfbMs === null ? null : whole(record.ttfbMs),
-      whole(record.requestBytes),
-      whole(record.responseBytes),
-      ...meteredValues(record),
-    ],
-  };
+/** Writes the row of a record. */
+export function insertUsageRecord(transaction: Transaction, record: UsageRecord): void {
+  transaction.run(insertSql, [
+    record.requestId,
+    record.atMs,
+    record.projectId,
+    record.tokenId,
+    record.provider,
+    record.keyId,
+    record.method,
+    record.path,
+    whole(record.status),
+    record.outcome,
+    record.errorCode,
+    record.isStream ? 1 : 0,
+    whole(record.durationMs),
+    record.ttfbMs === null ? null : whole(record.ttfbMs),
+    whole(record.requestBytes),
+    whole(record.responseBytes),
+    record.costNanoUsd,
+    ...meteredValues(record),
+  ]);
 }
 
 function whereRecord(filter: UsageFilter) {
@@ -109,6 +98,7 @@ function whereRecord(filter: UsageFilter) {
     ["request_id = ?", filter.requestId],
     ["provider = ?", filter.provider],
     ["outcome = ?", filter.outcome],
+    ["model = ?", filter.model],
     ["status = ?", filter.status],
     ["timestamp >= ?", filter.startMs],
     ["timestamp <= ?", filter.endMs],
@@ -133,6 +123,7 @@ function toRecord(row: UsageRow): UsageRecord {
     ttfbMs: row.ttfb_ms,
     requestBytes: row.request_bytes,
     responseBytes: row.response_bytes,
+    costNanoUsd: row.cost_nano_usd === null ? null : BigInt(row.cost_nano_usd),
     ...toMetered(row),
   };
 }

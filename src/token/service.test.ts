@@ -28,8 +28,8 @@ async function setUp() {
     audit: store.audit,
     clock: store.clock,
     newId: store.newId,
-    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
     settleCounts: () => Promise.resolve(),
+    random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
   });
   const issue = async (wanted: Partial<NewToken> = {}) => {
     const issued = await tokens.issue({ projectId: "p1", durationMinutes: 60, ...wanted }, caller);

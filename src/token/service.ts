@@ -68,7 +68,7 @@ interface TokenDeps {
   readonly clock: Clock;
   readonly newId: () => string;
   readonly random: (bytes: number) => Uint8Array;
-  /** Writes the counts that are still in memory, so that what is read and compared is whole. */
+  /** Books what has ended, so that the counts that are read are whole. */
   readonly settleCounts: () => Promise<void>;
 }
 
@@ -162,7 +162,6 @@ export function createTokens(deps: TokenDeps): Tokens {
     if (isActive === true && !before.isActive && (expiry?.value ?? before.expiresAtMs) <= nowMs)
       return refuse({ code: "token_expired" });
 
-    await deps.settleCounts(); // a new max_requests counts what was used before it
     await repository.update(id, {
       atMs: nowMs,
       limits: limits.value,

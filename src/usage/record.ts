@@ -1,13 +1,17 @@
 import type { Usage } from "./usage.ts";
 
 /** How a proxied request ended; one word that metrics, usage, events and logs share. */
-export type Outcome =
-  | "complete"
-  | "client_cancelled"
-  | "upstream_cut"
-  | "upstream_timeout"
-  | "upstream_error"
-  | "refused";
+export const outcomes = [
+  "complete",
+  "client_cancelled",
+  "upstream_cut",
+  "upstream_timeout",
+  "upstream_error",
+  "refused",
+  /** The process that had it died: nobody knows. */
+  "unknown",
+] as const;
+export type Outcome = (typeof outcomes)[number];
 
 /** What an answer was found to be that ended as HTTP has it: it stopped before its last event, or told of an error. */
 export type AnswerFault = "stream_incomplete" | "provider_error";
@@ -62,4 +66,6 @@ export interface UsageRecord extends Metered {
   /** Bytes of the request body as far as known; of the answer's body as relayed. */
   readonly requestBytes: number;
   readonly responseBytes: number;
+  /** null: nothing is known of it, or it has no price. */
+  readonly costNanoUsd: bigint | null;
 }

@@ -27,6 +27,7 @@ const record = (number: number, fields: Partial<UsageRecord> = {}): UsageRecord 
   usage: { ...noUsage, inputTokens: 7, cachedInputTokens: 2, outputTokens: 3, audioMs: 1500, tier: "flex" },
   usageRaw: '{"prompt_tokens":7}',
   alsoBilled: ["cost_of_care"],
+  costNanoUsd: 19_500_000n,
   ...fields,
 });
 
@@ -43,11 +44,13 @@ beforeAll(async () => {
     isStream: false,
     ttfbMs: null,
     ...unmetered,
+    costNanoUsd: null,
   } as const;
-  await server.usage.append({
-    records: [record(1), record(2, refused), record(3, { projectId: "project-b", provider: "anthropic" })],
-    counts: new Map(),
-  });
+  await server.book([
+    record(1),
+    record(2, refused),
+    record(3, { projectId: "project-b", provider: "anthropic" }),
+  ]);
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -89,6 +92,7 @@ test("a request is shown with all that was recorded", async () => {
     estimated: false,
     also_billed: ["cost_of_care"],
     usage_raw: '{"prompt_tokens":7}',
+    cost_usd: "0.0195",
   });
   const refused = await server.call("GET", "/manage/requests/req-2");
   expect(refused.json).toMatchObject({
@@ -144,7 +148,7 @@ test("the list says where its page stands", async () => {
 test.each([
   ["status=abc", "status must be an HTTP status code"],
   ["start_time=now", "start_time is not an RFC 3339 time"],
-  ["model=gpt", 'unknown parameter "model"'],
+  ["modell=gpt", 'unknown parameter "modell" (did you mean model?)'],
 ])("%s is refused", async (query, error) => {
   const { status, json } = await server.call("GET", `/manage/requests?${query}`);
   expect([status, json.code, json.error]).toEqual([400, "validation_failed", error]);

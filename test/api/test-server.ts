@@ -18,9 +18,12 @@ import { createProjectRepository } from "../../src/storage/project-repository.ts
 import { createSqlite } from "../../src/storage/sqlite.ts";
 import { createTokenRepository } from "../../src/storage/token-repository.ts";
 import { createUsageRepository } from "../../src/storage/usage-repository.ts";
+import { createUsageSummary } from "../../src/storage/usage-summary.ts";
 import { createTokens } from "../../src/token/service.ts";
+import type { UsageRecord } from "../../src/usage/record.ts";
 import { docsAssets } from "../../web/assets.ts";
 import { referencePage } from "../../web/pages/reference.tsx";
+import { book } from "../harness/books.ts";
 import { createFakeClock } from "../harness/fake-clock.ts";
 
 export const managementToken = "management-token-of-the-tests-0123456789";
@@ -122,8 +125,8 @@ export async function startServer(options: TestServerOptions = {}) {
     audit,
     clock,
     newId,
-    random: (bytes) => randomBytes(bytes),
     settleCounts: async () => {},
+    random: (bytes) => randomBytes(bytes),
   });
   const usage = createUsageRepository(database);
   const metrics = createMetrics({ version: "9.9.9", clock, logLinesDropped: () => 0 });
@@ -134,6 +137,7 @@ export async function startServer(options: TestServerOptions = {}) {
     tokens,
     audit,
     usage,
+    summary: createUsageSummary(database),
     managementToken: new Secret(managementToken),
     clientIp: createClientIp(["10.0.0.0/8"]),
     clock,
@@ -191,6 +195,7 @@ export async function startServer(options: TestServerOptions = {}) {
     clock,
     database,
     audit,
+    book: (records: readonly UsageRecord[]) => book(database, records),
     usage,
     tokens,
     server,

@@ -264,16 +264,13 @@ test("a command on the database itself makes no encryption key where REQUIRE_ENC
 
 test("usage shows what was proxied", async () => {
   const server = await startServer();
-  await server.usage.append({
-    counts: new Map(),
-    records: [
-      aRecord("req-1", {
-        atMs: Date.parse("2026-01-02T03:04:05Z"),
-        usage: { ...noUsage, inputTokens: 70, cachedInputTokens: 20, outputTokens: 30, reasoningTokens: 10 },
-      }),
-      aRecord("req-2", { ...unmetered, status: 403, outcome: "refused", errorCode: "project_inactive" }),
-    ],
-  });
+  await server.book([
+    aRecord("req-1", {
+      atMs: Date.parse("2026-01-02T03:04:05Z"),
+      usage: { ...noUsage, inputTokens: 70, cachedInputTokens: 20, outputTokens: 30, reasoningTokens: 10 },
+    }),
+    aRecord("req-2", { ...unmetered, status: 403, outcome: "refused", errorCode: "project_inactive" }),
+  ]);
   const place = {
     flags: [],
     environment: { MANAGEMENT_API_BASE_URL: server.base, MANAGEMENT_TOKEN: managementToken },

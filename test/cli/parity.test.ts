@@ -22,6 +22,7 @@ describe("every route of the management API", () => {
     "GET /manage/audit/{id}": "audit show",
     "GET /manage/requests": "usage list",
     "GET /manage/requests/{request_id}": "usage show",
+    "GET /manage/usage": "usage sum",
     "POST /manage/cache/purge": "cache purge",
   };
 
@@ -56,8 +57,8 @@ describe("every route of the management API", () => {
   }
 
   const flagNames: Record<string, string> = { is_active: "active", duration_minutes: "duration" };
-  // pages are fetched by the client, which counts in --limit; projectId is the old way to write project_id
-  const isToldOtherwise = (field: string) => /^(?:page|page_size|projectId)$/.test(field);
+  // pages are fetched by the client, which counts in --limit; CSV is for programs that fetch it; projectId is the old way to write project_id
+  const isToldOtherwise = (field: string) => /^(?:page|page_size|projectId|format)$/.test(field);
 
   function fieldsOf({ parameters = [], requestBody }: Route): string[] {
     const query = parameters.filter((one) => one.in === "query").map(({ name }) => name);

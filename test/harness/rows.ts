@@ -99,6 +99,7 @@ export function aRecord(requestId: string, changes: Partial<UsageRecord> = {}): 
     ttfbMs: 3,
     requestBytes: 10,
     responseBytes: 20,
+    costNanoUsd: null,
     model: "gpt-5",
     answeredModel: "gpt-5-2025-08-07",
     usage: { ...noUsage, inputTokens: 7, outputTokens: 3 },

@@ -30,8 +30,7 @@ const bounds: Readonly<Record<string, string>> = {
   "server/listener.ts retired": "listeners with requests under way",
   "server/sockets.ts open": "WebSockets that are open",
   "storage/sqlite.ts kept": "200 statements; the one used longest ago goes (src/storage/sqlite.test.ts)",
-  "storage/usage-writer.ts counts":
-    "tokens used since the last write that worked (src/storage/usage-writer.test.ts)",
+  "storage/usage-sums.ts rows": "records of one transaction, 500 at most",
   "usage/price-table.ts entries": "entries of the price files",
 };
 

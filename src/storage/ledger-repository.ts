@@ -1,0 +1,162 @@
+import type { Admission, Admitted, LedgerRefusal, LedgerRepository, Settlement } from "../limit/ledger.ts";
+import type { Bound } from "../limit/limits.ts";
+import { fail, ok, type Result } from "../result.ts";
+import { budgetLeft, chargeBudgets, type Left } from "./budget-rows.ts";
+import type { Database, Transaction } from "./database.ts";
+import { closeLost, type Node, signNode } from "./nodes.ts";
+import { insertUsageRecord } from "./usage-repository.ts";
+import { addToSums } from "./usage-sums.ts";
+
+const tables = { token: "tokens", project: "projects" } as const;
+/** A budget that others have set aside may have room again any moment. */
+const soonMs = 1000;
+
+/** The ledger in the database. */
+export function createLedgerRepository(database: Database, node: Node): LedgerRepository {
+  return {
+    admit: (admissions) =>
+      database.transact((transaction) => admissions.map((admission) => admit(transaction, node, admission))),
+    settle: (settlements) => database.transact((transaction) => settle(transaction, settlements)),
+    keepAlive: (nowMs) =>
+      database.transact((transaction) => {
+        signNode(transaction, node, nowMs);
+        const lost = closeLost(transaction, node, nowMs);
+        book(transaction, lost);
+        return lost.length;
+      }),
+    async leave() {
+      // What could not be booked stays open, and the next process has to see that this one is gone.
+      const sql =
+        "DELETE FROM nodes WHERE id = ? AND NOT EXISTS (SELECT 1 FROM open_requests WHERE node_id = nodes.id)";
+      await database.write([{ sql, values: [node.id] }]);
+    },
+  };
+}
+
+function admit(transaction: Transaction, node: Node, admission: Admission): Result<Admitted, LedgerRefusal> {
+  const budgets = admission.bounds.flatMap((bound) => {
+    const left = budgetLeft(transaction, bound, admission.atMs);
+    return left === undefined ? [] : [{ bound, left }];
+  });
+  const reserved = reserve(admission, budgets);
+  if (!reserved.ok) return reserved;
+  const counted = count(transaction, admission);
+  if (!counted.ok) return counted;
+  transaction.run(
+    `INSERT INTO open_requests (request_id, node_id, timestamp, project_id, token_id, provider, method, path, model,
+       reserved_nano_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      admission.requestId,
+      node.id,
+      admission.atMs,
+      admission.projectId,
+      admission.tokenId,
+      admission.provider,
+      admission.method,
+      admission.path,
+      admission.model,
+      reserved.value,
+    ],
+  );
+  const tightest = leastOf(budgets.map(({ left }) => left.nanoUsd));
+  return ok({
+    remainingRequests: counted.value,
+    remainingNanoUsd: tightest && tightest - reserved.value,
+    reservedNanoUsd: reserved.value,
+  });
+}
+
+/** What may be set aside of all budgets; nothing is written yet. */
+function reserve(
+  { reserve: wanted, atMs }: Admission,
+  budgets: readonly { readonly bound: Bound; readonly left: Left }[],
+): Result<bigint, LedgerRefusal> {
+  const least = leastOf(budgets.map(({ left }) => left.nanoUsd));
+  if (least === undefined) return ok(0n);
+  const needed = wanted === "all" ? least : wanted;
+  for (const { bound, left } of budgets) {
+    const isAlone = wanted !== "all" || (left.reservedNanoUsd === 0n && left.nanoUsd > 0n);
+    if (isAlone && (needed <= left.nanoUsd || needed === 0n)) continue;
+    const mayFitSoon = left.reservedNanoUsd > 0n && needed <= left.nanoUsd + left.reservedNanoUsd;
+    const waitMs = mayFitSoon ? soonMs : left.endMs - atMs;
+    return fail({
+      scope: bound.scope,
+      limit: "budget",
+      neededNanoUsd: needed,
+      leftNanoUsd: left.nanoUsd,
+      ...((mayFitSoon || bound.limits.budgetPeriod !== "total") && { retryAfterMs: waitMs }),
+    });
+  }
+  return ok(needed);
+}
+
+/** Adds one to the token and its project, where the limit that the database has of them allows it. */
+function count(
+  transaction: Transaction,
+  { bounds, atMs }: Admission,
+): Result<number | undefined, LedgerRefusal> {
+  const counted: Bound[] = [];
+  const remaining: number[] = [];
+  for (const bound of bounds) {
+    const row = transaction.first<{ max_requests: number | null; request_count: number }>(
+      counting[bound.scope],
+      [...(bound.scope === "token" ? [atMs] : []), bound.id],
+    );
+    if (row === undefined) {
+      for (const each of counted) uncount(transaction, each.scope, each.id);
+      return fail({ scope: bound.scope, limit: "max_requests" });
+    }
+    counted.push(bound);
+    if (row.max_requests !== null) remaining.push(row.max_requests - row.request_count);
+  }
+  return ok(remaining.length === 0 ? undefined : Math.min(...remaining));
+}
+
+const mayCount = "(max_requests IS NULL OR request_count < max_requests)";
+const counting = {
+  token: `UPDATE tokens SET request_count = request_count + 1, last_used_at = ? WHERE id = ? AND ${mayCount}
+          RETURNING max_requests, request_count`,
+  project: `UPDATE projects SET request_count = request_count + 1 WHERE id = ? AND ${mayCount}
+            RETURNING max_requests, request_count`,
+};
+
+function uncount(transaction: Transaction, scope: Bound["scope"], id: string): void {
+  transaction.run(
+    `UPDATE ${tables[scope]} SET request_count = request_count - 1 WHERE id = ? AND request_count > 0`,
+    [id],
+  );
+}
+
+function settle(transaction: Transaction, settlements: readonly Settlement[]): number {
+  const closed = settlements.filter(
+    ({ record, isAdmitted }) => !isAdmitted || close(transaction, record.requestId),
+  );
+  for (const { record, isRefunded } of closed) {
+    if (!isRefunded) continue;
+    uncount(transaction, "token", record.tokenId);
+    uncount(transaction, "project", record.projectId);
+  }
+  book(
+    transaction,
+    closed.map(({ record }) => record),
+  );
+  return settlements.length - closed.length;
+}
+
+/** Whether the entry was still there: one that is gone has been booked as lost. */
+function close(transaction: Transaction, requestId: string): boolean {
+  return transaction.run("DELETE FROM open_requests WHERE request_id = ?", [requestId]) === 1;
+}
+
+function book(transaction: Transaction, records: readonly Settlement["record"][]): void {
+  for (const record of records) insertUsageRecord(transaction, record);
+  addToSums(transaction, records);
+  chargeBudgets(transaction, records);
+}
+
+function leastOf(values: readonly bigint[]): bigint | undefined {
+  return values.reduce<bigint | undefined>(
+    (least, value) => (least === undefined || value < least ? value : least),
+    undefined,
+  );
+}
