@@ -22,7 +22,6 @@ export interface ProjectRow extends LimitFields {
   readonly api_key: string;
   readonly is_active: boolean;
   readonly expires_at?: string | null;
-  readonly stream_usage?: string;
   readonly created_at: string;
   readonly updated_at: string;
   readonly deactivated_at?: string;
@@ -66,7 +65,6 @@ export interface ProjectChange extends LimitFields {
   readonly is_active?: boolean;
   /** RFC 3339; null: never. */
   readonly expires_at?: string | null;
-  readonly stream_usage?: string;
   readonly revoke_tokens?: boolean;
 }
 

@@ -34,11 +34,6 @@ const settings = {
     description: "From when on nothing passes, as 2026-01-02T03:04:05Z, or none",
   },
   ...limitFlags,
-  "stream-usage": {
-    type: "string",
-    description:
-      "ask: OpenAI streams are asked for their usage where the client did not; as_sent: they are not",
-  },
 } as const;
 
 type SettingFlags = { readonly [Flag in keyof typeof settings]?: string | undefined };
@@ -49,7 +44,6 @@ function settingsFrom(flags: SettingFlags): ProjectChange {
     ...limitsFrom(flags),
     ...given({
       expires_at: expiresAt === "none" ? null : expiresAt,
-      stream_usage: flags["stream-usage"],
     }),
   };
 }
@@ -235,7 +229,6 @@ function printProject(io: CliIo, row: ProjectRow): void {
     ["Provider", cell(row.provider)],
     ["Active", yesNo(row.is_active)],
     ...(row.expires_at == null ? [] : [["Expires at", cell(row.expires_at)] as const]),
-    ...(row.stream_usage === "ask" ? [["Stream usage", "ask"] as const] : []),
     ...(row.max_requests == null ? [] : [["Max requests", cell(row.max_requests)] as const]),
     ...limitDetails(row),
     ...(row.tokens_revoked === undefined ? [] : [["Tokens revoked", String(row.tokens_revoked)] as const]),

@@ -20,5 +20,3 @@ ALTER TABLE projects ADD COLUMN budget_nano_usd INTEGER CHECK (budget_nano_usd >
 ALTER TABLE projects ADD COLUMN budget_period TEXT NOT NULL DEFAULT 'total'
   CHECK (budget_period IN ('total', 'day', 'week', 'month'));
 ALTER TABLE projects ADD COLUMN unpriced TEXT NOT NULL DEFAULT 'refuse' CHECK (unpriced IN ('refuse', 'allow'));
--- Whether an OpenAI stream is asked for its usage where the client did not.
-ALTER TABLE projects ADD COLUMN stream_usage TEXT NOT NULL DEFAULT 'as_sent' CHECK (stream_usage IN ('as_sent', 'ask'));

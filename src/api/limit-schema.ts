@@ -7,7 +7,7 @@ import { defined } from "./route.ts";
 const orNull = <T extends Parameters<typeof Type.Optional>[0]>(schema: T) =>
   Type.Union([schema, Type.Null()]);
 /** One of the words. */
-export const words = <const T extends readonly string[]>(list: T, description: string) =>
+const words = <const T extends readonly string[]>(list: T, description: string) =>
   Type.Union(
     list.map((word) => Type.Literal(word as T[number])),
     { description },

@@ -1,11 +1,8 @@
 import { Type } from "@sinclair/typebox";
-import { streamUsageChoices } from "../project/project.ts";
 import { projectNameMax } from "../project/service.ts";
-import { limitFields, limitsShown, words } from "./limit-schema.ts";
+import { limitFields, limitsShown } from "./limit-schema.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery } from "./paging.ts";
-
-const streamUsageText = "`ask`: an OpenAI stream is asked for its usage where the client did not";
 
 /** A project as it is shown. */
 export const projectSchema = Type.Object({
@@ -27,7 +24,6 @@ export const projectSchema = Type.Object({
   expires_at: Type.Union([Type.String(), Type.Null()], { description: "null: never" }),
   request_count: Type.Integer({ description: "Requests that were forwarded to a provider" }),
   ...limitsShown,
-  stream_usage: words(streamUsageChoices, streamUsageText),
   deactivated_at: Type.Optional(Type.String({ description: "Only where it is not active" })),
 });
 
@@ -41,7 +37,6 @@ const settingFields = {
     }),
   ),
   ...limitFields,
-  stream_usage: Type.Optional(words(streamUsageChoices, streamUsageText)),
 };
 
 /** Body of `POST`. */

@@ -54,7 +54,6 @@ export function projectRoutes({ projects, tokens, callerOf, refuse }: RouteDeps)
             provider: body.provider,
             apiKey: body.api_key === undefined ? undefined : new Secret(body.api_key),
             expiresAtMs: expiry.value,
-            streamUsage: body.stream_usage,
           }),
         };
         const created = await projects.create(wanted, callerOf(request));
@@ -94,7 +93,6 @@ export function projectRoutes({ projects, tokens, callerOf, refuse }: RouteDeps)
           apiKey: body.api_key === undefined ? undefined : new Secret(body.api_key),
           isActive: body.is_active,
           expiresAtMs: expiry.value,
-          streamUsage: body.stream_usage,
           revokeTokens: body.revoke_tokens,
         });
         const updated = await projects.update(params.id, change, callerOf(request));
@@ -156,7 +154,6 @@ function toJson({ project, keyHint, keys }: ProjectView): Static<typeof projectS
     expires_at: formatOptionalTime(project.expiresAtMs),
     request_count: project.requestCount,
     ...limitsToJson(project.limits),
-    stream_usage: project.streamUsage,
     created_at: formatTime(project.createdAtMs),
     updated_at: formatTime(project.updatedAtMs),
     ...(project.deactivatedAtMs !== null && { deactivated_at: formatTime(project.deactivatedAtMs) }),

@@ -1,9 +1,5 @@
 import type { Limits } from "../limit/limits.ts";
 
-/** Whether an OpenAI stream is asked for its usage where the client did not ask. */
-export const streamUsageChoices = ["as_sent", "ask"] as const;
-export type StreamUsage = (typeof streamUsageChoices)[number];
-
 /** A tenant: a name, a default provider, active or not. Projects are deactivated, never deleted. */
 export interface Project {
   /** UUID v4. */
@@ -21,7 +17,6 @@ export interface Project {
   readonly limits: Limits;
   /** Requests forwarded to a provider. */
   readonly requestCount: number;
-  readonly streamUsage: StreamUsage;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }

@@ -1,6 +1,6 @@
 import type { Limits } from "../limit/limits.ts";
 import type { Listed, Page } from "../page.ts";
-import type { Project, StreamUsage } from "./project.ts";
+import type { Project } from "./project.ts";
 import type { ProviderKey } from "./provider-key.ts";
 
 export interface ProjectFilter {
@@ -17,7 +17,6 @@ export interface ProjectChange {
   readonly isActive?: boolean;
   readonly expiresAtMs?: number | null;
   readonly limits?: Partial<Limits>;
-  readonly streamUsage?: StreamUsage;
   /** Written over the key with the same id, or as a new one. */
   readonly key?: ProviderKey;
   readonly revokeTokens?: boolean;

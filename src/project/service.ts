@@ -6,7 +6,7 @@ import type { Listed, Page } from "../page.ts";
 import { fail, ok, type Result } from "../result.ts";
 import type { Secret } from "../secret.ts";
 import { createProjectKeys, type ProjectDeps, type ProjectKeys } from "./keys.ts";
-import type { Project, StreamUsage } from "./project.ts";
+import type { Project } from "./project.ts";
 import type { ProviderKeyView } from "./provider-key.ts";
 import { type ProjectReason, unknownProvider } from "./reason.ts";
 import type { ProjectFilter } from "./repository.ts";
@@ -23,7 +23,6 @@ export interface ProjectView {
 interface ProjectSettings extends WantedLimits {
   /** null: never. */
   readonly expiresAtMs?: number | null;
-  readonly streamUsage?: StreamUsage;
 }
 
 export interface NewProject extends ProjectSettings {
@@ -84,7 +83,7 @@ export function createProjects(deps: ProjectDeps): Projects {
     if (provider === undefined) return refuse(unknownProvider(deps.providers, providerName));
     const settings = readSettings(wanted, clock.now());
     if (!settings.ok) return refuse(settings.error);
-    const { limits, expiresAtMs = null, streamUsage = "as_sent" } = settings.value;
+    const { limits, expiresAtMs = null } = settings.value;
     const hasKey = wanted.apiKey !== undefined && wanted.apiKey.reveal() !== "";
     if (!hasKey && provider.auth.scheme !== "none") return refuse({ code: "key_required" });
 
@@ -104,7 +103,6 @@ export function createProjects(deps: ProjectDeps): Projects {
       expiresAtMs,
       limits: { ...noLimits, ...limits },
       requestCount: 0,
-      streamUsage,
       createdAtMs: nowMs,
       updatedAtMs: nowMs,
     };
@@ -205,7 +203,7 @@ export function createProjects(deps: ProjectDeps): Projects {
 }
 
 /** The settings that are given, as they are stored. */
-function readSettings({ expiresAtMs, streamUsage, ...wanted }: ProjectSettings, nowMs: number) {
+function readSettings({ expiresAtMs, ...wanted }: ProjectSettings, nowMs: number) {
   const limits = readLimits(wanted);
   if (!limits.ok) return limits;
   if (expiresAtMs !== undefined && expiresAtMs !== null && expiresAtMs <= nowMs)
@@ -213,7 +211,6 @@ function readSettings({ expiresAtMs, streamUsage, ...wanted }: ProjectSettings, 
   return ok({
     limits: limits.value,
     ...(expiresAtMs !== undefined && { expiresAtMs }),
-    ...(streamUsage !== undefined && { streamUsage }),
   });
 }
 

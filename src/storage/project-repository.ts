@@ -1,4 +1,4 @@
-import type { Project, StreamUsage } from "../project/project.ts";
+import type { Project } from "../project/project.ts";
 import type { ProviderKey } from "../project/provider-key.ts";
 import type { ProjectChange, ProjectFilter, ProjectRepository } from "../project/repository.ts";
 import { type Database, type Statement, UnexpectedChanges, UniqueViolation } from "./database.ts";
@@ -14,7 +14,6 @@ interface ProjectRow extends LimitRow {
   deactivated_at: number | null;
   expires_at: number | null;
   request_count: number;
-  stream_usage: StreamUsage;
   created_at: number;
   updated_at: number;
 }
@@ -38,7 +37,6 @@ const projectColumnNames = [
   "deactivated_at",
   "expires_at",
   "request_count",
-  "stream_usage",
   "created_at",
   "updated_at",
   ...limitColumns,
@@ -162,7 +160,6 @@ function insertProject(project: Project): Statement {
       project.deactivatedAtMs,
       project.expiresAtMs,
       project.requestCount,
-      project.streamUsage,
       project.createdAtMs,
       project.updatedAtMs,
       ...limitValues(project.limits),
@@ -172,7 +169,7 @@ function insertProject(project: Project): Statement {
 
 /** First the project, then its tokens, then its key; where the project is missing none of them changes a row. */
 function updateStatements(id: string, change: ProjectChange): Statement[] {
-  const { name = null, provider = null, streamUsage = null, expiresAtMs, key, atMs } = change;
+  const { name = null, provider = null, expiresAtMs, key, atMs } = change;
   const set = setLimits(change.limits ?? {});
   const setsExpiry = bit(expiresAtMs !== undefined) ?? 0;
   const isActive = bit(change.isActive) ?? null;
@@ -180,7 +177,7 @@ function updateStatements(id: string, change: ProjectChange): Statement[] {
     {
       sql: `UPDATE projects SET name = COALESCE(?, name), provider = COALESCE(?, provider), updated_at = ?,
               deactivated_at = CASE ? WHEN 1 THEN NULL WHEN 0 THEN COALESCE(deactivated_at, ?) ELSE deactivated_at END,
-              is_active = COALESCE(?, is_active), stream_usage = COALESCE(?, stream_usage),
+              is_active = COALESCE(?, is_active),
               expires_at = CASE ? WHEN 1 THEN ? ELSE expires_at END${set.sql}
             WHERE id = ?`,
       values: [
@@ -190,7 +187,6 @@ function updateStatements(id: string, change: ProjectChange): Statement[] {
         isActive,
         atMs,
         isActive,
-        streamUsage,
         setsExpiry,
         expiresAtMs ?? null,
         ...set.values,
@@ -244,7 +240,6 @@ function toProject(row: ProjectRow): Project {
     expiresAtMs: row.expires_at,
     limits: toLimits(row),
     requestCount: row.request_count,
-    streamUsage: row.stream_usage,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
   };

@@ -23,7 +23,7 @@ const sums = {
 /** The columns that hold sums, in the order of their values. */
 export const sumColumns = Object.keys(sums) as readonly (keyof typeof sums)[];
 /** The columns that a row is told by, after its time. */
-export const keyColumns = ["project_id", "token_id", "provider", "model", "outcome"] as const;
+const keyColumns = ["project_id", "token_id", "provider", "model", "outcome"] as const;
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

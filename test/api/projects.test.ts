@@ -30,7 +30,6 @@ test("a project is created, shown and listed with its key masked", async () => {
     budget_usd: null,
     budget_period: "total",
     unpriced: "refuse",
-    stream_usage: "as_sent",
     created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     updated_at: created.json.created_at,
   });

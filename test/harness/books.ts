@@ -4,7 +4,7 @@ import type { Node } from "../../src/storage/nodes.ts";
 import type { UsageRecord } from "../../src/usage/record.ts";
 
 /** A process of this machine that lives. */
-export const aNode: Node = { id: "node", host: "here", pid: 1, isAlive: () => true };
+const aNode: Node = { id: "node", host: "here", pid: 1, isAlive: () => true };
 
 /** Books records of requests that were not admitted before. */
 export async function book(database: Database, records: readonly UsageRecord[]): Promise<void> {

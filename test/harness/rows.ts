@@ -17,7 +17,6 @@ export function aProject(id: string, changes: Partial<Project> = {}): Project {
     expiresAtMs: null,
     limits: noLimits,
     requestCount: 0,
-    streamUsage: "as_sent",
     createdAtMs: 1,
     updatedAtMs: 1,
     ...changes,

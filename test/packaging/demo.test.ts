@@ -27,7 +27,7 @@ test("the demo shows the whole idea within 20 seconds and leaves nothing behind"
   for (const shown of [
     "sk-wt-",
     "I am the stand-in provider",
-    "/v1/chat/completions",
+    "gpt-4.1-mini",
     "is revoked",
     "token_inactive",
   ]) {
