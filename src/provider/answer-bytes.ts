@@ -1,5 +1,5 @@
 import type { AnswerReader } from "./answer-reader.ts";
-import { createJsonPick, type JsonPick } from "./json-pick.ts";
+import { createJsonPick, type JsonPick, wantedPaths } from "./json-pick.ts";
 import { createStringWalk } from "./json-strings.ts";
 import { createSseReader } from "./sse.ts";
 
@@ -20,7 +20,7 @@ export type AnswerFraming = "events" | "lines" | "json";
 const wholeBytesMax = 256 * 1024;
 
 /** All that is looked for in an answer but its text: usage, models, errors and ends. */
-const pickedPaths = [
+const pickedPaths = wantedPaths([
   "type",
   "object",
   "status",
@@ -44,7 +44,7 @@ const pickedPaths = [
   "response.model",
   "response.service_tier",
   "response.usage",
-];
+]);
 
 const [lineFeed, quote, openBrace, openBracket, closeBrace, closeBracket] = [
   0x0a, 0x22, 0x7b, 0x5b, 0x7d, 0x5d,

@@ -16,7 +16,8 @@ interface PickOptions {
   readonly valueBytesMax?: number;
 }
 
-interface Wanted {
+/** Paths made ready to be looked for: where the same ones are picked often, that is done once. */
+export interface Wanted {
   readonly isValue: boolean;
   readonly below: ReadonlyMap<string, Wanted>;
 }
@@ -40,12 +41,20 @@ const text = new TextDecoder();
  * Names match in any case. It never throws: of text that is no JSON it tells what looks like it. What is not wanted is
  * passed over; memory is bounded by the wanted paths.
  */
-export function createJsonPick(paths: readonly string[], options: PickOptions = {}): JsonPick {
+export function createJsonPick(paths: readonly string[] | Wanted, options: PickOptions = {}): JsonPick {
   const { onValue, valueBytesMax = 65_536 } = options;
   const found = new Map<string, unknown>();
   const counted = new Map<string, number>();
   const walk = createStringWalk();
-  const levels: Level[] = [{ wanted: treeOf(paths), path: "", isArray: false, key: "", isAtName: false }];
+  const levels: Level[] = [
+    {
+      wanted: "below" in paths ? paths : wantedPaths(paths),
+      path: "",
+      isArray: false,
+      key: "",
+      isAtName: false,
+    },
+  ];
   /** Open containers below the last level, which nobody looks into. */
   let depth = 0;
   let isInString = false;
@@ -92,12 +101,11 @@ export function createJsonPick(paths: readonly string[], options: PickOptions = 
 
   function take(bytes: Uint8Array, end: number, bytesMax: number): string | undefined {
     if (kept === undefined) return undefined;
-    add(kept, bytes, end, bytesMax);
-    const { pieces, bytes: length } = kept;
+    const { pieces, from, bytes: before } = kept;
     kept = undefined;
-    return length > bytesMax
-      ? undefined
-      : text.decode(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces));
+    if (before + end - from > bytesMax) return undefined;
+    const last = bytes.subarray(from, end);
+    return text.decode(pieces.length === 0 ? last : Buffer.concat([...pieces, last]));
   }
 
   function open(at: number, isArray: boolean): void {
@@ -243,7 +251,8 @@ interface Tree {
   readonly below: Map<string, Tree>;
 }
 
-function treeOf(paths: readonly string[]): Wanted {
+/** `usage`, `response.model`, and `data.*` for the elements of an array. */
+export function wantedPaths(paths: readonly string[]): Wanted {
   const root: Tree = { isValue: false, below: new Map() };
   for (const path of paths) {
     let node = root;

@@ -1,4 +1,4 @@
-import { createJsonPick } from "./json-pick.ts";
+import { createJsonPick, wantedPaths } from "./json-pick.ts";
 import { createMultipartFields } from "./multipart-fields.ts";
 import { type RouteKind, routeOf } from "./route.ts";
 
@@ -37,7 +37,7 @@ export interface FactsReader {
   facts(): RequestFacts;
 }
 
-const jsonPaths = [
+const names = [
   "model",
   "stream",
   "stream_options.include_usage",
@@ -51,6 +51,9 @@ const jsonPaths = [
   "generation_config.max_output_tokens",
   "generation_config.candidate_count",
 ];
+const jsonPaths = wantedPaths(names);
+/** The text of speech is needed for its length; that of others is not kept. */
+const speechPaths = wantedPaths([...names, "input"]);
 const formNames: ReadonlySet<string> = new Set(["model", "stream", "n"]);
 
 const outputPaths = [
@@ -84,7 +87,7 @@ export function createFactsReader({ path, query, contentType }: RequestHead): Fa
   const noteModel = (value: unknown) => {
     if (typeof value === "string" && value !== "" && named.size < modelsMax) named.add(value);
   };
-  const json = createJsonPick(route.kind === "speech" ? [...jsonPaths, "input"] : jsonPaths, {
+  const json = createJsonPick(route.kind === "speech" ? speechPaths : jsonPaths, {
     onValue: (at, value) => at.toLowerCase() === "model" && noteModel(value),
   });
   const form = new Map<string, unknown>();

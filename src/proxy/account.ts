@@ -81,8 +81,9 @@ export function accountOf(trace: Trace, metering: Metering | undefined): Account
       model: facts?.model.slice(0, modelCharsMax) ?? "",
       answeredModel: reading?.model.slice(0, modelCharsMax) ?? "",
       usage: usage ?? null,
-      usageRaw: reading?.rawUsage ?? "",
-      alsoBilled: reading?.alsoBilled ?? [],
+      // What was counted elsewhere is not billed here.
+      usageRaw: usage === noUsage ? "" : (reading?.rawUsage ?? ""),
+      alsoBilled: usage === noUsage ? [] : (reading?.alsoBilled ?? []),
     },
     sample: isKnown ? undefined : sampleOf(trace, metering),
   };

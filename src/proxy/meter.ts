@@ -33,8 +33,10 @@ interface MeterDeps {
 /** Reads by what the answer is, whatever the request has asked for (STR-109). Only what a `POST` got has been paid for. */
 export function createMeter({ method, path, kind, upstream }: MeterDeps): Meter {
   const { status, headers } = upstream;
-  const isAnswer = method === "POST" && status >= 200 && status < 300 && kind !== "count_tokens";
-  const framing = isAnswer ? framingOf(headers.get("content-type")) : undefined;
+  const type = framingOf(headers.get("content-type"));
+  const isAnswer = status >= 200 && status < 300 && kind !== "count_tokens";
+  // Of what was not sent by POST only the end of a stream is of interest.
+  const framing = isAnswer && (method === "POST" || type === "events") ? type : undefined;
   const reader = createAnswerReader({ path });
   if (framing === undefined)
     return { push() {}, isLast: () => false, end: () => ({ reading: reader.reading(), framing, fault: "" }) };

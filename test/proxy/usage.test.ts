@@ -628,6 +628,14 @@ async function hangUpAt(text: string, answer: readonly Step[], target = "/v1/cha
   return await recordWithId(id);
 }
 
+test("a response that is streamed again by GET is judged by its end, and uses nothing", async () => {
+  const asked = { target: "/v1/responses/r?stream=true", method: "GET", body: "" };
+  const again = await recordOf(events(responses("completed", responsesUsage)), asked);
+  expect(again.record).toMatchObject({ ...whole, ...nothing, usage_raw: null });
+  const half = await recordOf(events(responses("created", null)), asked);
+  expect(half.record).toMatchObject({ outcome: "upstream_cut", error_code: "stream_incomplete", ...nothing });
+});
+
 describe("TMO-108 a client that leaves after the last event has had all", () => {
   const ends: [name: string, target: string, pieces: string[], mark: string][] = [
     ["chat", "/v1/chat/completions", [event({ ...stop, usage: openaiUsage }), done], "[DONE]\n\n"],
