@@ -133,6 +133,7 @@ export function composeDataPlane({ loaded, stores, clientIp, logger, metrics }: 
       ledger: stores.ledger,
       pricing: loaded.pricing,
       clock: systemClock,
+      newId: newRequestId,
       onUnrecorded: config.ledgerFailure === "allow" ? tellUnrecorded(logger, metrics) : undefined,
     }),
     forward: createForward({

@@ -29,7 +29,7 @@ test("where the usage records cannot be written at the end, the audit trail is a
   const stores = taken(await openStores({ ...loaded, logger: taken(openLog(loaded.config, true)), metrics }));
   stores.ledger.settle({
     record: aRecord("r", { path: {} as never }),
-    isAdmitted: false,
+    entryId: null,
     isRefunded: false,
   });
   stores.audit.record("token.list", "success", caller);

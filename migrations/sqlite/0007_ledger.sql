@@ -1,7 +1,9 @@
 -- Requests that were let through and have not ended yet. A process that dies leaves its rows behind; they are closed
 -- as `unknown` by the next one (see nodes).
 CREATE TABLE open_requests (
-  request_id        TEXT PRIMARY KEY NOT NULL,
+  -- Of our own: a caller may send the id of a request again while the first is under way.
+  entry_id          TEXT PRIMARY KEY NOT NULL,
+  request_id        TEXT NOT NULL,
   node_id           TEXT NOT NULL,
   timestamp         INTEGER NOT NULL,
   project_id        TEXT NOT NULL,

@@ -4,6 +4,8 @@ import type { Bound, LimitHit } from "./limits.ts";
 
 /** What is written of a request before it is sent, so that it is found again whatever happens. */
 export interface Admission {
+  /** Unlike any other; the id of the request may come twice, as callers choose it. */
+  readonly entryId: string;
   readonly requestId: string;
   /** ms since the epoch. */
   readonly atMs: number;
@@ -38,8 +40,8 @@ export interface LedgerRefusal extends LimitHit {
 /** The end of a request, as it is booked. */
 export interface Settlement {
   readonly record: UsageRecord;
-  /** Whether it was admitted: then its entry is closed, once. */
-  readonly isAdmitted: boolean;
+  /** Of its admission, which is closed once; null where it was not admitted. */
+  readonly entryId: string | null;
   /** The provider was never reached: the request counts for no limit. */
   readonly isRefunded: boolean;
 }

@@ -61,8 +61,8 @@ export type Body =
 export interface Hold {
   /** What the request says of itself, as far as its body was held. */
   readonly facts: RequestFacts;
-  /** Whether the ledger knows of it. */
-  readonly isRecorded: boolean;
+  /** Its entry in the ledger; null where that could not be told of it. */
+  readonly entryId: string | null;
   /** Requests left of `max_requests`; undefined where there is no such limit. */
   readonly remainingRequests: number | undefined;
   /** Left of the budget, without what this request may use; undefined where there is none. */

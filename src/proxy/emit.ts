@@ -105,10 +105,10 @@ export function createEmit(deps: EmitDeps): Emit {
       });
     const enter = (counted: Unpriced) => {
       const whole = { ...counted, costNanoUsd: costOfRecord(counted) };
-      const { isRecorded = false, isReleased } = trace.hold ?? {};
+      const { entryId = null, isReleased } = trace.hold ?? {};
       trace.place?.use(tokensOf(whole.usage), deps.clock.monotonic());
       if (trace.grant !== undefined)
-        deps.ledger.settle({ record: whole, isAdmitted: isRecorded, isRefunded: isReleased?.() ?? false });
+        deps.ledger.settle({ record: whole, entryId, isRefunded: isReleased?.() ?? false });
       deps.metrics.booked(whole);
       logEnd(deps.logger, trace, whole, metering?.reading.error ?? "");
     };

@@ -44,6 +44,7 @@ async function limited({ limits = {}, body = "{}", path = "/v1/chat/completions"
   if (!place.ok) throw new Error(place.error.code);
   const limit = createLimit({
     clock,
+    newId: () => "entry",
     pricing: { priceOf: (model) => (model === "free-of-price" ? undefined : price) },
     ledger: {
       admit(admission) {
@@ -138,7 +139,7 @@ describe("where the ledger cannot be written", () => {
 
   test("LEDGER_FAILURE=allow lets it pass unrecorded, and tells", async () => {
     const { result, unrecorded } = await limited({ admit: full, isAllowed: true });
-    expect(result).toMatchObject({ value: { isRecorded: false } });
+    expect(result).toMatchObject({ value: { entryId: null } });
     expect(unrecorded).toHaveLength(1);
   });
 });

@@ -27,6 +27,8 @@ interface LimitDeps {
   readonly ledger: { admit(admission: Admission): Promise<Result<Admitted, LedgerRefusal>> };
   readonly pricing: Pick<Pricing, "priceOf">;
   readonly clock: Clock;
+  /** Makes an id for an entry; those made one after another should lie side by side. */
+  readonly newId: () => string;
   /** Told where the ledger could not be written, and the request may go on without (`LEDGER_FAILURE=allow`). */
   readonly onUnrecorded: ((error: unknown) => void) | undefined;
 }
@@ -55,7 +57,9 @@ export function createLimit(deps: LimitDeps) {
     const reserve = reserveOf(bounds, facts, call, { permit, body });
     if (!reserve.ok) return reserve;
     const { grant, provider, path } = permit;
+    const entryId = deps.newId();
     const admitted = await admit({
+      entryId,
       requestId: call.requestId,
       atMs: call.atMs,
       projectId: grant.project.id,
@@ -67,8 +71,8 @@ export function createLimit(deps: LimitDeps) {
       bounds,
       reserve: reserve.value,
     });
-    if (admitted === "unrecorded") return ok(holdOf(facts, undefined));
-    return admitted.ok ? ok(holdOf(facts, admitted.value)) : fail(budgetRefusal(admitted.error));
+    if (admitted === "unrecorded") return ok(holdOf(facts, null, undefined));
+    return admitted.ok ? ok(holdOf(facts, entryId, admitted.value)) : fail(budgetRefusal(admitted.error));
   };
 
   /** What to set aside of the budgets; 0 where there are none. */
@@ -139,11 +143,11 @@ function budgetRefusal({ neededNanoUsd, leftNanoUsd, ...hit }: LedgerRefusal): R
   return { code: "budget_exceeded", hit, why };
 }
 
-function holdOf(facts: RequestFacts, admitted: Admitted | undefined): Hold {
+function holdOf(facts: RequestFacts, entryId: string | null, admitted: Admitted | undefined): Hold {
   let isReleased = false;
   return {
     facts,
-    isRecorded: admitted !== undefined,
+    entryId,
     remainingRequests: admitted?.remainingRequests,
     remainingNanoUsd: admitted?.remainingNanoUsd,
     isReleased: () => isReleased,

@@ -46,6 +46,7 @@ async function setUp({ token = {}, project = {} }: SetUp = {}) {
   const records = async () => (await usage.list({}, page)).items;
   const ledger = (self: Node = node("n1")) => createLedgerRepository(database, self);
   const admission = (requestId: string, changes: Partial<Admission> = {}): Admission => ({
+    entryId: `entry of ${requestId}`,
     requestId,
     atMs,
     projectId: "p",
@@ -67,7 +68,7 @@ async function setUp({ token = {}, project = {} }: SetUp = {}) {
 
 function ended(requestId: string, costNanoUsd: bigint | null, changes: Partial<UsageRecord> = {}) {
   const record = aRecord(requestId, { atMs, usage: noUsage, costNanoUsd, ...changes });
-  return { record, isAdmitted: true, isRefunded: false };
+  return { record, entryId: `entry of ${requestId}`, isRefunded: false };
 }
 
 async function admitOne(ledger: LedgerRepository, admission: Admission) {
@@ -220,6 +221,16 @@ describe("a budget", () => {
   });
 });
 
+test("two requests under one id are two", async () => {
+  const { ledger, admission, counts, records, open } = await setUp({ token: { maxRequests: 5 } });
+  const twins = [admission("a", { entryId: "1" }), admission("a", { entryId: "2" })];
+  expect((await ledger().admit(twins)).map(({ ok }) => ok)).toEqual([true, true]);
+  for (const entryId of ["1", "2"]) await ledger().settle([{ ...ended("a", null), entryId }]);
+  expect(await open()).toEqual([]);
+  expect(await counts()).toEqual([2, 2]);
+  expect(await records()).toHaveLength(2);
+});
+
 describe("what a dead process left open", () => {
   test("is closed once as unknown, at the price that was set aside for it", async () => {
     const { ledger, node, admission, records, counts, open } = await setUp({ token: { budgetNanoUsd: 10n } });
@@ -285,7 +296,7 @@ test("records are summed by hour and day, each kind apart", async () => {
       ended("b", null, { usage: { ...usage, source: "estimated" } }),
       ended("c", 5n, { usage, atMs: atMs + 3_600_000 }),
       ended("d", null, { usage: null, outcome: "refused" }),
-    ].map((settlement) => ({ ...settlement, isAdmitted: false })),
+    ].map((settlement) => ({ ...settlement, entryId: null })),
   );
   const rows = (table: string) =>
     database.all(

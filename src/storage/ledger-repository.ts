@@ -43,9 +43,10 @@ function admit(transaction: Transaction, node: Node, admission: Admission): Resu
   const counted = count(transaction, admission);
   if (!counted.ok) return counted;
   transaction.run(
-    `INSERT INTO open_requests (request_id, node_id, timestamp, project_id, token_id, provider, method, path, model,
-       reserved_nano_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO open_requests (entry_id, request_id, node_id, timestamp, project_id, token_id, provider, method, path, model,
+       reserved_nano_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
+      admission.entryId,
       admission.requestId,
       node.id,
       admission.atMs,
@@ -128,9 +129,7 @@ function uncount(transaction: Transaction, scope: Bound["scope"], id: string): v
 }
 
 function settle(transaction: Transaction, settlements: readonly Settlement[]): number {
-  const closed = settlements.filter(
-    ({ record, isAdmitted }) => !isAdmitted || close(transaction, record.requestId),
-  );
+  const closed = settlements.filter(({ entryId }) => entryId === null || close(transaction, entryId));
   for (const { record, isRefunded } of closed) {
     if (!isRefunded) continue;
     uncount(transaction, "token", record.tokenId);
@@ -144,8 +143,8 @@ function settle(transaction: Transaction, settlements: readonly Settlement[]): n
 }
 
 /** Whether the entry was still there: one that is gone has been booked as lost. */
-function close(transaction: Transaction, requestId: string): boolean {
-  return transaction.run("DELETE FROM open_requests WHERE request_id = ?", [requestId]) === 1;
+function close(transaction: Transaction, entryId: string): boolean {
+  return transaction.run("DELETE FROM open_requests WHERE entry_id = ?", [entryId]) === 1;
 }
 
 function book(transaction: Transaction, records: readonly Settlement["record"][]): void {

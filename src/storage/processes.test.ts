@@ -83,7 +83,7 @@ test("processes that race for a limit grant exactly as many requests as it allow
     let granted = 0;
     for (let round = 0; round < 40; round++) {
       const admissions = Array.from({ length: 10 }, () => ({
-        requestId: crypto.randomUUID(), atMs: 1, projectId: "p", tokenId: "t", provider: "openai",
+        entryId: crypto.randomUUID(), requestId: "r", atMs: 1, projectId: "p", tokenId: "t", provider: "openai",
         method: "POST", path: "/", model: "", bounds, reserve: 0n,
       }));
       granted += (await ledger.admit(admissions)).filter(({ ok }) => ok).length;

@@ -8,6 +8,6 @@ const aNode: Node = { id: "node", host: "here", pid: 1, isAlive: () => true };
 
 /** Books records of requests that were not admitted before. */
 export async function book(database: Database, records: readonly UsageRecord[]): Promise<void> {
-  const settlements = records.map((record) => ({ record, isAdmitted: false, isRefunded: false }));
+  const settlements = records.map((record) => ({ record, entryId: null, isRefunded: false }));
   await createLedgerRepository(database, aNode).settle(settlements);
 }
