@@ -141,6 +141,50 @@ describe("the most that a request can use", () => {
     expect(worst(path, body, { price: own }).kind).toBe("unbounded");
   });
 
+  const hidden: [name: string, path: string, body: unknown][] = [
+    ["other models beside it", "/v1/chat/completions", { messages: hi, max_tokens: 5, models: ["dear"] }],
+    [
+      "tools that are no list",
+      "/v1beta/models/g:generateContent",
+      { contents: [], tools: { googleSearch: {} } },
+    ],
+    ["a search of xAI", "/v1/chat/completions", { messages: hi, max_tokens: 5, search_parameters: {} }],
+    ["a stored prompt", "/v1/responses", { prompt: { id: "p" }, max_output_tokens: 5 }],
+    ["a name in another case", "/v1/chat/completions", { messages: hi, max_tokens: 1, Max_Tokens: 9999 }],
+    [
+      "a model that searches",
+      "/v1/chat/completions",
+      { model: "gpt-4o-search-preview", messages: hi, max_tokens: 5 },
+    ],
+    ["two models", "/v1/chat/completions", '{"model":"a","model":"b","messages":[],"max_tokens":5}'],
+    [
+      "a sound elsewhere",
+      "/v1/audio/transcriptions",
+      '--x\r\nContent-Disposition: form-data; name="url"\r\n\r\nhttp://x\r\n--x--',
+    ],
+  ];
+  test.each(hidden)("%s is unbounded", (_name, path, body) => {
+    expect(worst(path, body).kind).toBe("unbounded");
+  });
+
+  test("a bound under a name that the route does not know is none", () => {
+    const whole = { kind: "bounded", usage: { outputTokens: 16_000 } };
+    expect(worst("/v1/responses", { input: "x", max_tokens: 1 })).toMatchObject(whole);
+    expect(worst("/v1/chat/completions", { messages: hi, max_output_tokens: 1 })).toMatchObject(whole);
+    expect(worst("/v1/chat/completions", { messages: hi, max_tokens: 0 })).toMatchObject(whole);
+  });
+
+  test("an id in the place of what was said is not text", () => {
+    const usage = { inputTokens: 200_000 };
+    expect(worst("/v1/responses", { input: [{ id: "m" }], max_output_tokens: 5 })).toMatchObject({ usage });
+  });
+
+  test("a query is read with each document", () => {
+    const body = { query: "q".repeat(1000), documents: Array.from({ length: 100 }, () => "d") };
+    const inputTokens = JSON.stringify(body).length * 100;
+    expect(worst("/v1/rerank", body)).toMatchObject({ usage: { inputTokens } });
+  });
+
   test("a session and a model without a price are unbounded", () => {
     expect(worst("/v1/chat/completions", { messages: hi }, { price: undefined }).kind).toBe("unbounded");
     const facts = readRequestFacts(

@@ -1,6 +1,7 @@
 import type { Price, UsageBounds } from "../usage/price.ts";
 import type { RequestFacts } from "./request-facts.ts";
-import { readText, type TextClass } from "./request-text.ts";
+import { type JsonObject, readText, type TextClass } from "./request-text.ts";
+import type { RouteKind } from "./route.ts";
 
 /** A request as far as its cost is bounded by it. */
 export interface BoundedRequest {
@@ -20,6 +21,8 @@ export type Worst =
 
 /** Models put marks and templates around a text, which a short one does not pay for with its bytes. */
 const inputTokensMin = 128;
+/** What is put around tools that are offered (Anthropic: up to 700). */
+const toolTokens = 1000;
 /** The least bytes that a second of sound takes (Opus that is silent). */
 const audioBytesPerSecondMin = 16;
 
@@ -36,6 +39,8 @@ export function worstOf(request: BoundedRequest, facts: RequestFacts, price: Pri
   if (request.isUpgrade) return unbounded("nobody knows what a session may use");
   if (isFree(request, facts)) return free;
   if (price === undefined) return unbounded("the model has no price");
+  if (facts.models.length > 1) return unbounded("it names more than one model");
+  if (/search|deep-research/.test(facts.model)) return unbounded("the model reads more than the request has");
   switch (facts.kind) {
     case "chat":
     case "completions":
@@ -46,7 +51,7 @@ export function worstOf(request: BoundedRequest, facts: RequestFacts, price: Pri
     case "rerank":
       return worstOfText(request, facts, price);
     case "transcription":
-      return worstOfSound(facts, price);
+      return worstOfSound(request, facts, price);
     case "speech":
       return withOutput({ characters: facts.inputBytes, ...inputOf(facts.inputBytes) }, 1, price);
     case "images":
@@ -60,7 +65,10 @@ export function worstOf(request: BoundedRequest, facts: RequestFacts, price: Pri
 function isFree({ method, path }: BoundedRequest, { kind }: RequestFacts): boolean {
   if (["GET", "HEAD", "DELETE"].includes(method)) return true;
   if (kind === "count_tokens" || kind === "moderations") return true;
-  return kind === "other" && /\/(files|uploads(\/[^/]+\/(parts|complete|cancel))?|cancel)$/.test(path);
+  return (
+    kind === "other" &&
+    /^(\/v\d\w*)?\/(files|uploads(\/[^/]+\/(parts|complete|cancel))?|[^/]+\/[^/]+\/cancel)$/.test(path)
+  );
 }
 
 function worstOfText({ body }: BoundedRequest, facts: RequestFacts, price: Price): Worst {
@@ -72,16 +80,76 @@ function worstOfText({ body }: BoundedRequest, facts: RequestFacts, price: Price
     return unbounded(
       `${read.kind === "other" ? read.what : ""} is not in the request, and nobody knows how much it is`,
     );
-  if (facts.kind === "embeddings" || facts.kind === "rerank") return { kind: "bounded", usage: input };
-  const answers = facts.choices * (facts.kind === "completions" ? read.prompts : 1);
-  return withOutput(input, answers, price, facts.maxOutputTokens);
+  const { inputTokens = 0 } = input;
+  const documents = listOf(read.body["documents"]).length;
+  // The query is read with each document anew.
+  if (facts.kind === "rerank")
+    return { kind: "bounded", usage: { inputTokens: inputTokens * Math.max(1, documents) } };
+  if (facts.kind === "embeddings") return { kind: "bounded", usage: input };
+  const hasTools = listOf(read.body["tools"]).length > 0;
+  const whole = { inputTokens: inputTokens + (hasTools ? toolTokens : 0) };
+  const { asked, answers } = outputOf(facts.kind, read.body);
+  return withOutput(whole, answers, price, asked);
 }
 
-function worstOfSound({ inputBytes, maxOutputTokens }: RequestFacts, price: Price): Worst {
+/** What a request says of its output, in the names that its route knows: others would bound nothing at the provider. */
+function outputOf(
+  kind: RouteKind,
+  body: JsonObject,
+): { readonly asked: number | undefined; readonly answers: number } {
+  const gemini = [body["generationConfig"], body["generation_config"]].filter(isObject);
+  switch (kind) {
+    case "chat":
+      return {
+        asked: largest([body["max_tokens"], body["max_completion_tokens"]]),
+        answers: largest([body["n"]]) ?? 1,
+      };
+    case "completions":
+      return {
+        asked: largest([body["max_tokens"]]),
+        answers: (largest([body["n"], body["best_of"]]) ?? 1) * promptsIn(body["prompt"]),
+      };
+    case "responses":
+      return { asked: largest([body["max_output_tokens"]]), answers: 1 };
+    case "gemini":
+      return {
+        asked: largest(gemini.flatMap((each) => [each["maxOutputTokens"], each["max_output_tokens"]])),
+        answers: largest(gemini.flatMap((each) => [each["candidateCount"], each["candidate_count"]])) ?? 1,
+      };
+    default:
+      return { asked: largest([body["max_tokens"]]), answers: 1 };
+  }
+}
+
+/** Of what can be a bound; 0 is none. */
+function largest(values: readonly unknown[]): number | undefined {
+  const counts = values.filter((value): value is number => Number.isSafeInteger(value) && Number(value) > 0);
+  return counts.length === 0 ? undefined : Math.max(...counts);
+}
+
+/** Texts, or lists of token ids; one where it is not a list of those. */
+function promptsIn(prompt: unknown): number {
+  const list = listOf(prompt);
+  return typeof list[0] === "string" || Array.isArray(list[0]) ? list.length : 1;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function worstOfSound({ body }: BoundedRequest, { inputBytes }: RequestFacts, price: Price): Worst {
+  // A form may name a file elsewhere, of any length.
+  const isHere =
+    body !== undefined && body[0] !== 0x7b && !/name="?url/i.test(Buffer.from(body).toString("latin1"));
+  if (!isHere) return unbounded("nobody knows how much sound it leads to");
   const audioMs = Math.ceil((inputBytes * 1000) / audioBytesPerSecondMin);
   const input = price.bands.standard.short.audioMs === undefined ? wholeInput(price) : {};
   if (input === undefined) return unbounded("nobody knows how much sound is in it");
-  return withOutput({ ...input, audioMs }, 1, price, maxOutputTokens);
+  return withOutput({ ...input, audioMs }, 1, price);
 }
 
 function worstOfPictures({ path }: BoundedRequest, facts: RequestFacts, price: Price): Worst {

@@ -1,9 +1,12 @@
+/** A JSON object, each of whose names stands once. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
 /** Whether a body's bytes hold all that a model will read. */
 export type TextClass =
-  /** They do; so many prompts at once. */
-  | { readonly kind: "text"; readonly prompts: number }
+  /** They do. */
+  | { readonly kind: "text"; readonly body: JsonObject }
   /** Not all of it: `what` leads elsewhere, or is no text. */
-  | { readonly kind: "other"; readonly what: string; readonly prompts: number }
+  | { readonly kind: "other"; readonly what: string; readonly body: JsonObject }
   /** `what` makes the model read its input several times. */
   | { readonly kind: "repeated"; readonly what: string }
   | { readonly kind: "unreadable" };
@@ -40,13 +43,16 @@ const opaque = new Set(
     " ",
   ),
 );
-const repeating = new Set([
-  "web_search_options",
-  "mcp_servers",
-  "plugins",
-  "context_management",
-  "background",
-]);
+/** What makes a model read its input again and again, or asks for others beside it. */
+const repeating = new Set(
+  "web_search_options search_parameters mcp_servers plugins context_management background models".split(" "),
+);
+/** What bounds a request: another writing of them bounds it at servers that take names in any case, and not here. */
+const bounding = new Set(
+  "model models messages input prompt tools max_tokens max_completion_tokens max_output_tokens n best_of".split(
+    " ",
+  ),
+);
 const depthMax = 200;
 
 /** Reads a JSON body; at the first thing that is not on a list it knows enough. */
@@ -63,11 +69,14 @@ export function readText(body: Uint8Array): TextClass {
   if (!isObject(value) || fieldsWritten(text) !== fieldsIn(value)) return { kind: "unreadable" };
   const again = Object.keys(value).find((name) => repeating.has(name) && value[name] !== false);
   if (again !== undefined) return { kind: "repeated", what: again };
-  const tool = listOf(value["tools"]).find((each) => !isOwnTool(each));
-  if (tool !== undefined) return { kind: "repeated", what: "a tool of the provider" };
-  const prompts = promptsIn(value["prompt"]);
+  const { tools = [] } = value;
+  if (!Array.isArray(tools) || !tools.every(isOwnTool))
+    return { kind: "repeated", what: "a tool of the provider" };
+  if (isObject(value["prompt"])) return { kind: "repeated", what: "a stored prompt" };
+  const alias = Object.keys(value).find((name) => !bounding.has(name) && bounding.has(name.toLowerCase()));
+  if (alias !== undefined) return { kind: "repeated", what: alias.slice(0, 50) };
   const what = strangerIn(value, 0);
-  return what === undefined ? { kind: "text", prompts } : { kind: "other", what, prompts };
+  return what === undefined ? { kind: "text", body: value } : { kind: "other", what, body: value };
 }
 
 /** A tool that the client runs: the provider only writes down how it is to be called. */
@@ -95,8 +104,9 @@ function strangerIn(value: unknown, depth: number): string | undefined {
     if (depth === 0 && name === "tools") continue; // looked at before
     if (name === "type" && typeof inner === "string" && !plainTypes.has(inner)) return inner.slice(0, 50);
     if (opaque.has(name)) continue;
-    // A stored prompt is named by an object.
-    if (!plain.has(name) || (depth === 0 && name === "prompt" && isObject(inner))) return name.slice(0, 50);
+    // An id alone stands for something that was said before.
+    const isReference = name === "id" && value["type"] === undefined && value["function"] === undefined;
+    if (!plain.has(name) || isReference) return name.slice(0, 50);
     const found = strangerIn(inner, depth + 1);
     if (found !== undefined) return found;
   }
@@ -122,16 +132,6 @@ function fieldsIn(value: unknown): number {
       }
   }
   return fields;
-}
-
-/** Texts, or lists of token ids; one where it is not a list of those. */
-function promptsIn(prompt: unknown): number {
-  const list = listOf(prompt);
-  return typeof list[0] === "string" || Array.isArray(list[0]) ? list.length : 1;
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

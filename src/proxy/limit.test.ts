@@ -80,6 +80,7 @@ describe("allowed_models", () => {
     ["another one first", { body: '{"model":"gpt-4","model":"gpt-5"}' }],
     ["another one in escapes", { body: '{"mod\\u0065l":"gpt-4"}' }],
     ["none where one is taken", { body: ask({}) }],
+    ["a list of others", { body: ask({ model: "gpt-5", models: ["gpt-4"] }) }],
     ["one in the path", { path: "/v1beta/models/gemini-x:generateContent" }],
   ];
   test.each(refused)("%s is refused", async (_, setUp) => {

@@ -50,7 +50,7 @@ export function createLimit(deps: LimitDeps) {
     if (mustReadBody(permit) && body.kind === "held" && isCoded(call))
       return fail({ code: "unsupported_encoding" });
     const facts = factsOf(call, permit, body);
-    const model = checkModels(bounds, facts);
+    const model = checkModels(bounds, facts, body);
     if (model !== undefined) return fail(model);
     const hit = place.reserveTokens(tokensOf(facts), deps.clock.monotonic());
     if (hit !== undefined) return fail(refusalOf(hit));
@@ -114,16 +114,32 @@ function isCoded({ request }: Call): boolean {
 }
 
 /** Every reading of the model has to be allowed; where a route takes one, none is no way round. */
-function checkModels(bounds: readonly Bound[], { models, kind }: RequestFacts): Refusal | undefined {
+function checkModels(
+  bounds: readonly Bound[],
+  { models, kind }: RequestFacts,
+  body: Body,
+): Refusal | undefined {
   for (const { scope, limits } of bounds) {
     const { allowedModels } = limits;
     if (allowedModels === null) continue;
     const wrong = models.find((model) => !mayUseModel(allowedModels, model));
     const isUnnamed = models.length === 0 && kind !== "other";
     const hit: LimitHit = { scope, limit: "allowed_models" };
-    if (wrong !== undefined || isUnnamed) return { code: "model_not_allowed", hit, model: wrong ?? "" };
+    if (wrong !== undefined || isUnnamed || namesOthers(body))
+      return { code: "model_not_allowed", hit, model: wrong ?? "" };
   }
   return undefined;
+}
+
+/** A router (OpenRouter) takes a list of models to choose from beside the one that is named. */
+function namesOthers(body: Body): boolean {
+  if (body.kind !== "held") return false;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(body.bytes));
+    return Object.keys(Object(value)).some((name) => name.toLowerCase() === "models");
+  } catch {
+    return false; // no JSON: a form has no lists
+  }
 }
 
 /** What a request may use, for `tpm`: four bytes of text are a token, and so many may come as it asks for at most. */
