@@ -262,6 +262,32 @@ test("a command on the database itself makes no encryption key where REQUIRE_ENC
   expect(existsSync(join(directory.path, "encryption.key"))).toBe(false);
 });
 
+test("usage sum shows sums with a bar for what they cost", async () => {
+  const server = await startServer();
+  await server.book([
+    aRecord("a", { atMs: Date.parse("2026-01-02T03:04:05Z"), costNanoUsd: 40_000_000n, tokenId: "t1" }),
+    aRecord("b", { atMs: Date.parse("2026-01-03T03:04:05Z"), costNanoUsd: 10_000_000n, model: "" }),
+  ]);
+  const place = {
+    flags: [],
+    environment: { MANAGEMENT_API_BASE_URL: server.base, MANAGEMENT_TOKEN: managementToken },
+  };
+  const byDay = (await runAt(place, "usage sum")).out.split("\n");
+  expect(byDay[0]).toMatch(/^Day +Requests +In +Cached +Out +Estimated +Cost \$/);
+  expect(byDay[1]).toMatch(/^2026-01-02 +1 +7 +0 +3 +0 +0\.04 +█{20}$/);
+  expect(byDay[2]).toMatch(/^2026-01-03 +1 +7 +0 +3 +0 +0\.01 +█{5}$/);
+  const byModel = (await runAt(place, "usage sum --group-by hour,model --to 2026-01-03T04:00:00Z")).out;
+  expect(byModel).toMatch(/2026-01-02 03:00 +gpt-5 +1 /);
+  expect(byModel).toMatch(/2026-01-03 03:00 +\(none\) +1 /);
+  const json = JSON.parse((await runAt(place, "usage sum --group-by token --json")).out);
+  expect(json).toMatchObject([
+    { token_id: "t1", cost_usd: "0.04" },
+    { token_id: "t", cost_usd: "0.01" },
+  ]);
+  expect((await runAt(place, "usage sum --group-by nobody")).code).toBe(1);
+  await server[Symbol.asyncDispose]();
+});
+
 test("usage shows what was proxied", async () => {
   const server = await startServer();
   await server.book([
