@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { sqliteMigrations } from "../migrations/index.ts";
 import type { AuditDetails } from "./audit/entry.ts";
@@ -184,6 +185,15 @@ function withoutSecretTexts(details: AuditDetails): AuditDetails {
   return Object.fromEntries(texts);
 }
 
+/** Numbers of processes are told apart within one of these: a container has its own. */
+function machineName(): string {
+  try {
+    return `${hostname()} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return hostname(); // no Linux
+  }
+}
+
 function createServices(
   { config, providers, logger, metrics }: StoreDeps,
   { database, keyring, audit }: Base,
@@ -195,7 +205,7 @@ function createServices(
   const auditRows = createAuditRepository(database);
   const ledgerRows = createLedgerRepository(database, {
     id: newId(),
-    host: hostname(),
+    host: machineName(),
     pid: process.pid,
     isAlive: isProcessAlive,
   });

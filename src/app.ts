@@ -123,7 +123,10 @@ function createLife(parts: Parts): App {
         await using steps = new AsyncDisposableStack();
         steps.defer(close);
         steps.defer(leaveLedger);
-        steps.defer(() => stores.ledger.flush());
+        steps.defer(async () => {
+          await server.settled();
+          await stores.ledger.flush();
+        });
         server.drain();
         certificate?.stop();
         const housekeepingEnds = stopHousekeeping();

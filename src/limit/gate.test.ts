@@ -121,6 +121,15 @@ describe("the gate", () => {
     );
   });
 
+  test("a sweep takes no state from under a request that enters", () => {
+    const gate = createGate();
+    for (let index = 0; index < 9_999; index++)
+      finish(mustEnter(gate, [bound({ maxConcurrency: 1 }, "token", `t${index}`)], 1), 0, 1);
+    const bounds = [bound({ maxConcurrency: 1 }), bound({ maxConcurrency: 9 }, "project")];
+    mustEnter(gate, bounds, 2);
+    expect(gate.enter(bounds, 3).ok).toBe(false);
+  });
+
   test("RES-104 what holds nothing any more is forgotten", () => {
     const gate = createGate();
     // Each would be a state of its own; the sweep has to keep those that count and no others.

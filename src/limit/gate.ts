@@ -45,10 +45,9 @@ export function createGate(): Gate {
   const states = new Map<string, State>();
   let sweepAt = statesBeforeSweep;
 
-  function stateOf({ id }: Bound, nowMs: number): State {
+  function stateOf({ id }: Bound): State {
     const known = states.get(id);
     if (known !== undefined) return known;
-    if (states.size >= sweepAt) sweep(nowMs);
     const state = {
       underWay: 0,
       tokensReserved: 0,
@@ -66,7 +65,9 @@ export function createGate(): Gate {
 
   return {
     enter(bounds, nowMs) {
-      const held = bounds.filter(isCounted).map((bound) => ({ bound, state: stateOf(bound, nowMs) }));
+      // Before any state is taken in hand: one without a request would be swept away under it.
+      if (states.size >= sweepAt) sweep(nowMs);
+      const held = bounds.filter(isCounted).map((bound) => ({ bound, state: stateOf(bound) }));
       for (const { bound, state } of held) {
         const { rpm, maxConcurrency } = bound.limits;
         if (maxConcurrency !== null && state.underWay >= maxConcurrency)

@@ -156,6 +156,7 @@ describe("the most that a request can use", () => {
       "/v1/chat/completions",
       { model: "gpt-4o-search-preview", messages: hi, max_tokens: 5 },
     ],
+    ["answers that are no count", "/v1/chat/completions", { messages: hi, max_tokens: 5, n: "128" }],
     ["two models", "/v1/chat/completions", '{"model":"a","model":"b","messages":[],"max_tokens":5}'],
     [
       "a sound elsewhere",
@@ -171,7 +172,10 @@ describe("the most that a request can use", () => {
     const whole = { kind: "bounded", usage: { outputTokens: 16_000 } };
     expect(worst("/v1/responses", { input: "x", max_tokens: 1 })).toMatchObject(whole);
     expect(worst("/v1/chat/completions", { messages: hi, max_output_tokens: 1 })).toMatchObject(whole);
-    expect(worst("/v1/chat/completions", { messages: hi, max_tokens: 0 })).toMatchObject(whole);
+    for (const odd of ["16000", 16000.5, -1, 1e300, 0])
+      expect(
+        worst("/v1/chat/completions", { messages: hi, max_tokens: 1, max_completion_tokens: odd }),
+      ).toMatchObject(whole);
   });
 
   test("an id in the place of what was said is not text", () => {

@@ -102,29 +102,36 @@ function outputOf(
     case "chat":
       return {
         asked: largest([body["max_tokens"], body["max_completion_tokens"]]),
-        answers: largest([body["n"]]) ?? 1,
+        answers: answersOf([body["n"]]),
       };
     case "completions":
       return {
         asked: largest([body["max_tokens"]]),
-        answers: (largest([body["n"], body["best_of"]]) ?? 1) * promptsIn(body["prompt"]),
+        answers: answersOf([body["n"], body["best_of"]]) * promptsIn(body["prompt"]),
       };
     case "responses":
       return { asked: largest([body["max_output_tokens"]]), answers: 1 };
     case "gemini":
       return {
         asked: largest(gemini.flatMap((each) => [each["maxOutputTokens"], each["max_output_tokens"]])),
-        answers: largest(gemini.flatMap((each) => [each["candidateCount"], each["candidate_count"]])) ?? 1,
+        answers: answersOf(gemini.flatMap((each) => [each["candidateCount"], each["candidate_count"]])),
       };
     default:
       return { asked: largest([body["max_tokens"]]), answers: 1 };
   }
 }
 
-/** Of what can be a bound; 0 is none. */
+/** The largest of those that are given; undefined where there is none, or one that is no count (0, -1, "5", 1.5). */
 function largest(values: readonly unknown[]): number | undefined {
-  const counts = values.filter((value): value is number => Number.isSafeInteger(value) && Number(value) > 0);
-  return counts.length === 0 ? undefined : Math.max(...counts);
+  const given = values.filter((value) => value !== undefined && value !== null);
+  const areCounts = given.every((value) => Number.isSafeInteger(value) && Number(value) > 0);
+  return given.length > 0 && areCounts ? Math.max(...(given as number[])) : undefined;
+}
+
+/** The same for how many answers are wanted: one where nothing is said, without an end where it is no count. */
+function answersOf(values: readonly unknown[]): number {
+  const isSilent = values.every((value) => value === undefined || value === null);
+  return isSilent ? 1 : (largest(values) ?? Infinity);
 }
 
 /** Texts, or lists of token ids; one where it is not a list of those. */
@@ -168,6 +175,7 @@ function wholeInput({ inputTokensMax }: Price): UsageBounds | undefined {
 
 /** With the output of so many answers: as many tokens as were asked for at most, else as the model can give. */
 function withOutput(input: UsageBounds, answers: number, price: Price, asked?: number): Worst {
+  if (answers === Infinity) return unbounded("nothing says how many answers it wants");
   const each = asked ?? price.outputTokensMax ?? (isOutputPaid(price) ? undefined : 0);
   if (each === undefined) return unbounded("nothing says how long its answer may be: give it a max_tokens");
   return { kind: "bounded", usage: { ...input, outputTokens: each * answers } };

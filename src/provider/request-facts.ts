@@ -68,8 +68,8 @@ const choicePaths = ["n", "best_of", "generationConfig.candidateCount", "generat
 /** A name of a model that is longer is none that anybody sells; it is cut where it is kept. */
 export const modelCharsMax = 200;
 const pieceBytes = 4096;
-/** Names told of one request. */
-const modelsMax = 16;
+/** Names told of one request; there may be more. */
+export const modelsMax = 16;
 
 /** Reads what a request says in its path and its whole body. */
 export function readRequestFacts(head: RequestHead, body: Uint8Array): RequestFacts {

@@ -54,9 +54,12 @@ const bounding = new Set(
   ),
 );
 const depthMax = 200;
+/** A longer body would hold up everybody else. */
+const readBytesMax = 4 << 20;
 
 /** Reads a JSON body; at the first thing that is not on a list it knows enough. */
 export function readText(body: Uint8Array): TextClass {
+  if (body.byteLength > readBytesMax) return { kind: "unreadable" };
   let value: unknown;
   let text: string;
   try {

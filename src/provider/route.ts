@@ -24,19 +24,19 @@ export interface Route {
 
 /** By the end of the path, so that a prefix of a provider or of a gateway before it makes no difference. */
 const endings: readonly (readonly [RegExp, RouteKind])[] = [
-  [/\/chat\/completions$/, "chat"],
-  [/\/completions$/, "completions"],
-  [/\/responses$/, "responses"],
-  [/\/messages\/count_tokens$/, "count_tokens"],
-  [/\/responses\/input_tokens$/, "count_tokens"],
-  [/\/messages$/, "messages"],
-  [/\/embeddings$/, "embeddings"],
-  [/\/audio\/(transcriptions|translations)$/, "transcription"],
-  [/\/audio\/speech$/, "speech"],
-  [/\/images\/(generations|edits|variations)$/, "images"],
-  [/\/rerank$/, "rerank"],
-  [/\/moderations$/, "moderations"],
-  [/\/realtime$/, "realtime"],
+  [/\/chat\/completions$/i, "chat"],
+  [/\/completions$/i, "completions"],
+  [/\/responses$/i, "responses"],
+  [/\/messages\/count_tokens$/i, "count_tokens"],
+  [/\/responses\/input_tokens$/i, "count_tokens"],
+  [/\/messages$/i, "messages"],
+  [/\/embeddings$/i, "embeddings"],
+  [/\/audio\/(transcriptions|translations)$/i, "transcription"],
+  [/\/audio\/speech$/i, "speech"],
+  [/\/images\/(generations|edits|variations)$/i, "images"],
+  [/\/rerank$/i, "rerank"],
+  [/\/moderations$/i, "moderations"],
+  [/\/realtime$/i, "realtime"],
 ];
 
 /** `…/models/gemini-x:generateContent`, and `…/tunedModels/x:…`; Claude at Vertex is `…:rawPredict`. */
@@ -51,7 +51,7 @@ const methods: ReadonlyMap<string, RouteKind> = new Map([
   ["streamRawPredict", "messages"],
 ]);
 
-const deployment = /\/deployments\/([^/]+)\//;
+const deployment = /\/deployments\/([^/]+)\//i;
 
 /** What is asked for at this path (without its query). */
 export function routeOf(path: string): Route {

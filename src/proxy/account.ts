@@ -1,3 +1,4 @@
+import { redact } from "../logging/redact.ts";
 import { modelCharsMax, type RequestFacts, readRequestFacts } from "../provider/request-facts.ts";
 import type { RouteKind } from "../provider/route.ts";
 import type { AnswerFault, Metered, Outcome, UsageRecord } from "../usage/record.ts";
@@ -30,6 +31,8 @@ const textKinds: ReadonlySet<RouteKind> = new Set([
   "gemini",
   "embeddings",
 ]);
+/** Nothing is made for these. */
+const freeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE"]);
 /** Their streams have an event that says that they are whole. */
 const endedKinds: ReadonlySet<RouteKind> = new Set([
   "chat",
@@ -78,15 +81,20 @@ export function accountOf(trace: Trace, metering: Metering | undefined): Account
   const isKnown = usage !== undefined && !(reading?.isUsageEarly && reading.text.characters > 0);
   return {
     metered: {
-      model: facts?.model.slice(0, modelCharsMax) ?? "",
-      answeredModel: reading?.model.slice(0, modelCharsMax) ?? "",
+      model: shownModel(facts?.model ?? ""),
+      answeredModel: shownModel(reading?.model ?? ""),
       usage: usage ?? null,
       // What was counted elsewhere is not billed here.
-      usageRaw: usage === noUsage ? "" : (reading?.rawUsage ?? ""),
+      usageRaw: usage === noUsage ? "" : redact(reading?.rawUsage ?? ""),
       alsoBilled: usage === noUsage ? [] : (reading?.alsoBilled ?? []),
     },
     sample: isKnown ? undefined : sampleOf(trace, metering),
   };
+}
+
+/** A secret that stands there by mistake must not get into the books. */
+export function shownModel(model: string): string {
+  return redact(model).slice(0, modelCharsMax);
 }
 
 /** The record with an estimate in it: of all, or of the output that no count of the provider's has to its end. */
@@ -124,7 +132,7 @@ function usageOf(
   const { arrival, hold, reply } = trace;
   const kind = kindOf(trace);
   const isSocket = reply?.upstream.status === 101;
-  if (arrival.request.method !== "POST" && !isSocket) return noUsage;
+  if (freeMethods.has(arrival.request.method) && !isSocket) return noUsage;
   if (hold === undefined || hold.isReleased() || kind === "count_tokens") return noUsage;
   if (reply !== undefined && !isSocket && reply.upstream.status >= 300) return noUsage;
   const reading = metering?.reading;

@@ -86,8 +86,10 @@ export function createEmit(deps: EmitDeps): Emit {
       deps.audit.record("token.validate", "denied", caller, facts);
   }
 
-  function costOfRecord({ usage, model }: Unpriced): bigint | null {
-    return usage === null ? null : costOf(usage, deps.pricing.priceOf(model)).costNanoUsd;
+  function costOfRecord({ usage, model, ttfbMs }: Unpriced): bigint | null {
+    // Whoever left before the answer knows nothing of what it took.
+    const isBlind = usage?.source === "estimated" && ttfbMs === null;
+    return usage === null || isBlind ? null : costOf(usage, deps.pricing.priceOf(model)).costNanoUsd;
   }
 
   function tell(trace: Trace, metering: Metering | undefined, endedMs: number): void {

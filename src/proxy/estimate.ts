@@ -27,6 +27,8 @@ export interface CountingThread {
 /** How long the thread is kept without work: it holds 100 MB. */
 const threadIdleMs = 10_000;
 const answerMsMax = 5000;
+/** A longer body gets a rough estimate: a copy of it goes to the thread. */
+const bodyBytesMax = 1 << 20;
 /** Estimates under way; what comes on top is a rough one. */
 const waitingMax = 64;
 
@@ -79,7 +81,8 @@ export function createEstimate(deps: EstimateDeps): Estimate {
   }
 
   return async (sample) => {
-    const counts = waiting.size < waitingMax ? await ask(sample) : undefined;
+    const isSmall = (sample.body?.byteLength ?? 0) <= bodyBytesMax;
+    const counts = isSmall && waiting.size < waitingMax ? await ask(sample) : undefined;
     return counts ?? roughly(sample);
   };
 }

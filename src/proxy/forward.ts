@@ -35,12 +35,22 @@ export function createForward(deps: ForwardDeps) {
     return result.ok || journey.wasReached ? result : refuse(result.error);
   };
 
+  /** A fault of ours here is no reason to take back what a provider may have worked for. */
+  async function findRoute(...asked: Parameters<FindFallback>): ReturnType<FindFallback> {
+    try {
+      return await deps.findFallback(...asked);
+    } catch (error) {
+      deps.onFault(asked[3], asked[0].requestId, error);
+      return undefined;
+    }
+  }
+
   /** From fallback to fallback, until one gives something or time is over. */
   async function moveOn(journey: Journey, first: Ending): Promise<Ending> {
     const { call, permit, body, endsAtMs } = journey;
     let ending = first;
     for (const name of permit.provider.fallback) {
-      const route = await deps.findFallback(call, permit, body, name);
+      const route = await findRoute(call, permit, body, name);
       if (route !== undefined) ending = preferred(ending, await travel(journey, route));
       if (!ending.mayMoveOn || deps.clock.monotonic() >= endsAtMs) break;
     }

@@ -39,6 +39,10 @@ const notForProviders = [
   "x-upstream-request-start",
   "x-request-start",
   "x-body-hash",
+  // What is allowed is the method of the request.
+  "x-http-method-override",
+  "x-http-method",
+  "x-method-override",
   // made by the caller over headers that are changed here, as are x-amz-… (AUT-107)
   "signature",
   "signature-input",

@@ -80,6 +80,9 @@ describe("allowed_models", () => {
     ["another one first", { body: '{"model":"gpt-4","model":"gpt-5"}' }],
     ["another one in escapes", { body: '{"mod\\u0065l":"gpt-4"}' }],
     ["none where one is taken", { body: ask({}) }],
+    ["one in the path of another verb", { path: "/v1beta/models/veo:predictLongRunning" }],
+    ["one within", { path: "/v1/messages/batches", body: '{"requests":[{"params":{"model":"gpt-4"}}]}' }],
+    ["one past many", { body: `{${'"model":"gpt-5",'.repeat(20)}"model":"gpt-4"}` }],
     ["a list of others", { body: ask({ model: "gpt-5", models: ["gpt-4"] }) }],
     ["one in the path", { path: "/v1beta/models/gemini-x:generateContent" }],
   ];

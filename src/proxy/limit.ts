@@ -2,13 +2,13 @@ import type { Clock } from "../clock.ts";
 import type { Gate, Place } from "../limit/gate.ts";
 import type { Admission, Admitted, LedgerRefusal } from "../limit/ledger.ts";
 import { type Bound, type LimitHit, mayUseModel } from "../limit/limits.ts";
-import { redact } from "../logging/redact.ts";
 import { worstOf } from "../provider/request-bounds.ts";
-import { modelCharsMax, type RequestFacts, readRequestFacts } from "../provider/request-facts.ts";
+import { modelsMax, type RequestFacts, readRequestFacts } from "../provider/request-facts.ts";
 import { fail, ok, type Result } from "../result.ts";
 import { formatUsd } from "../usage/money.ts";
 import { worstCase } from "../usage/price.ts";
 import type { Pricing } from "../usage/price-table.ts";
+import { shownModel } from "./account.ts";
 import { requestHead } from "./body.ts";
 import { boundsOfGrant, mustReadBody } from "./bounds.ts";
 import type { Body, Call, Hold, Permit } from "./call.ts";
@@ -50,7 +50,7 @@ export function createLimit(deps: LimitDeps) {
     if (mustReadBody(permit) && body.kind === "held" && isCoded(call))
       return fail({ code: "unsupported_encoding" });
     const facts = factsOf(call, permit, body);
-    const model = checkModels(bounds, facts, body);
+    const model = checkModels(bounds, facts, { body, path: permit.path });
     if (model !== undefined) return fail(model);
     const hit = place.reserveTokens(tokensOf(facts), deps.clock.monotonic());
     if (hit !== undefined) return fail(refusalOf(hit));
@@ -67,7 +67,7 @@ export function createLimit(deps: LimitDeps) {
       provider: provider.name,
       method: call.request.method,
       path: shownPath(path),
-      model: redact(facts.model.slice(0, modelCharsMax)),
+      model: shownModel(facts.model),
       bounds,
       reserve: reserve.value,
     });
@@ -117,29 +117,43 @@ function isCoded({ request }: Call): boolean {
 function checkModels(
   bounds: readonly Bound[],
   { models, kind }: RequestFacts,
-  body: Body,
+  { body, path }: { readonly body: Body; readonly path: string },
 ): Refusal | undefined {
+  if (bounds.every(({ limits }) => limits.allowedModels === null)) return undefined;
+  const named = [...models, ...modelsWithin(body), ...modelInPath(path)];
   for (const { scope, limits } of bounds) {
     const { allowedModels } = limits;
     if (allowedModels === null) continue;
-    const wrong = models.find((model) => !mayUseModel(allowedModels, model));
+    const wrong = named.find((model) => !mayUseModel(allowedModels, model));
     const isUnnamed = models.length === 0 && kind !== "other";
     const hit: LimitHit = { scope, limit: "allowed_models" };
-    if (wrong !== undefined || isUnnamed || namesOthers(body))
+    if (wrong !== undefined || isUnnamed || models.length >= modelsMax)
       return { code: "model_not_allowed", hit, model: wrong ?? "" };
   }
   return undefined;
 }
 
-/** A router (OpenRouter) takes a list of models to choose from beside the one that is named. */
-function namesOthers(body: Body): boolean {
-  if (body.kind !== "held") return false;
+/** Every model that stands anywhere in a JSON body: in lists to choose from, sessions, tools, batches. */
+function modelsWithin(body: Body): readonly string[] {
+  if (body.kind !== "held") return [];
+  const found: string[] = [];
+  const walk = (value: unknown, name: string): void => {
+    if (typeof value === "string" && /^models?$/i.test(name)) found.push(value);
+    else if (typeof value === "object" && value !== null)
+      for (const [key, inner] of Object.entries(value)) walk(inner, Array.isArray(value) ? name : key);
+  };
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(body.bytes));
-    return Object.keys(Object(value)).some((name) => name.toLowerCase() === "models");
+    walk(JSON.parse(new TextDecoder().decode(body.bytes)), "");
   } catch {
-    return false; // no JSON: a form has no lists
+    return found; // no JSON, or one too deep: the rest is for the reader of the fields
   }
+  return found;
+}
+
+/** Whatever is done with it. */
+function modelInPath(path: string): readonly string[] {
+  const name = /\/(?:models|deployments)\/([^/:]+)[:/]/i.exec(path)?.[1];
+  return name === undefined ? [] : [name];
 }
 
 /** What a request may use, for `tpm`: four bytes of text are a token, and so many may come as it asks for at most. */

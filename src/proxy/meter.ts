@@ -36,7 +36,8 @@ export function createMeter({ method, path, kind, upstream }: MeterDeps): Meter 
   const type = framingOf(headers.get("content-type"));
   const isAnswer = status >= 200 && status < 300 && kind !== "count_tokens";
   // Of what was not sent by POST only the end of a stream is of interest.
-  const framing = isAnswer && (method === "POST" || type === "events") ? type : undefined;
+  const framing =
+    isAnswer && ((method !== "GET" && method !== "DELETE") || type === "events") ? type : undefined;
   const reader = createAnswerReader({ path });
   if (framing === undefined)
     return { push() {}, isLast: () => false, end: () => ({ reading: reader.reading(), framing, fault: "" }) };

@@ -175,6 +175,14 @@ describe("a budget", () => {
     expect(await left("d", { budgetPeriod: "day" })).toMatchObject({ value: { remainingNanoUsd: 13n } });
   });
 
+  test("is charged what was set aside where nobody knows what was used", async () => {
+    const { ledger, admission, records } = await setUp({ token: { budgetNanoUsd: 10n } });
+    await admitOne(ledger(), admission("a", { reserve: 8n }));
+    await ledger().settle([ended("a", null, { usage: null })]);
+    expect((await records())[0]?.costNanoUsd).toBe(8n);
+    expect((await admitOne(ledger(), admission("b", { reserve: 3n }))).ok).toBe(false);
+  });
+
   test("lets pass what costs nothing, even when it is used up", async () => {
     const { ledger, admission } = await setUp({ token: { budgetNanoUsd: 1n } });
     await admitOne(ledger(), admission("a", { reserve: 1n }));
@@ -278,6 +286,13 @@ describe("what a dead process left open", () => {
       true,
     ],
   ];
+  test("what a process opened of which nothing is known is closed, too", async () => {
+    const { ledger, node, admission, database } = await setUp();
+    await admitOne(ledger(node("n1")), admission("a"));
+    await database.write([{ sql: "DELETE FROM nodes", values: [] }]);
+    expect(await ledger(node("n2")).keepAlive(atMs)).toBe(1);
+  });
+
   test.each(cases)("%s", async (_, { other, self }, laterMs, isDead) => {
     const { ledger, node, admission } = await setUp();
     const first = ledger(node("n1", other));

@@ -13,9 +13,17 @@ const soonMs = 1000;
 
 /** The ledger in the database. */
 export function createLedgerRepository(database: Database, node: Node): LedgerRepository {
+  let isSigned = false;
   return {
-    admit: (admissions) =>
-      database.transact((transaction) => admissions.map((admission) => admit(transaction, node, admission))),
+    async admit(admissions) {
+      const results = await database.transact((transaction) => {
+        // What nobody who is known has opened, others close.
+        if (!isSigned) signNode(transaction, node, admissions[0]?.atMs ?? 0);
+        return admissions.map((admission) => admit(transaction, node, admission));
+      });
+      isSigned = true;
+      return results;
+    },
     settle: (settlements) => database.transact((transaction) => settle(transaction, settlements)),
     keepAlive: (nowMs) =>
       database.transact((transaction) => {
@@ -129,22 +137,30 @@ function uncount(transaction: Transaction, scope: Bound["scope"], id: string): v
 }
 
 function settle(transaction: Transaction, settlements: readonly Settlement[]): number {
-  const closed = settlements.filter(({ entryId }) => entryId === null || close(transaction, entryId));
-  for (const { record, isRefunded } of closed) {
-    if (!isRefunded) continue;
-    uncount(transaction, "token", record.tokenId);
-    uncount(transaction, "project", record.projectId);
-  }
-  book(
-    transaction,
-    closed.map(({ record }) => record),
-  );
-  return settlements.length - closed.length;
+  const booked = settlements.flatMap((settlement) => {
+    const { record, entryId, isRefunded } = settlement;
+    if (entryId === null) return [record];
+    const reserved = close(transaction, entryId);
+    if (reserved === undefined) return [];
+    if (isRefunded) {
+      uncount(transaction, "token", record.tokenId);
+      uncount(transaction, "project", record.projectId);
+    }
+    // Where nobody knows what it has used, it has used what was set aside.
+    const isOpen = record.costNanoUsd === null && !isRefunded && reserved > 0n;
+    return [isOpen ? { ...record, costNanoUsd: reserved } : record];
+  });
+  book(transaction, booked);
+  return settlements.length - booked.length;
 }
 
-/** Whether the entry was still there: one that is gone has been booked as lost. */
-function close(transaction: Transaction, entryId: string): boolean {
-  return transaction.run("DELETE FROM open_requests WHERE entry_id = ?", [entryId]) === 1;
+/** What the entry had set aside; undefined where it is gone: it has been booked as lost. */
+function close(transaction: Transaction, entryId: string): bigint | undefined {
+  const row = transaction.first<{ reserved_nano_usd: number | bigint }>(
+    "DELETE FROM open_requests WHERE entry_id = ? RETURNING reserved_nano_usd",
+    [entryId],
+  );
+  return row && BigInt(row.reserved_nano_usd);
 }
 
 function book(transaction: Transaction, records: readonly Settlement["record"][]): void {

@@ -20,7 +20,7 @@ type Schedule = (work: () => void, delayMs: number) => () => void;
 
 interface LedgerDeps {
   readonly repository: LedgerRepository;
-  /** Settlements that may wait; what comes on top is left open in the database. */
+  /** Settlements that may wait of requests that were not admitted; what comes on top is dropped. */
   readonly waitingMax: number;
   /** Monotonic. */
   readonly nowMs: () => number;
@@ -65,15 +65,18 @@ export function createLedger(deps: LedgerDeps): Ledger {
   async function writeAll(): Promise<void> {
     cancelTimer?.();
     cancelTimer = undefined;
+    // What comes meanwhile is for the next time, or this one would not end under load.
+    let left = waiting.length;
     do {
       await new Promise(setImmediate); // requests come first
-    } while (waiting.length > 0 && (await writeBatch()));
+      left -= batchMax;
+    } while ((await writeBatch(left + batchMax)) && left > 0);
     flushing = undefined;
     if (waiting.length > 0) plan();
   }
 
-  async function writeBatch(): Promise<boolean> {
-    const batch = waiting.splice(0, batchMax);
+  async function writeBatch(most: number): Promise<boolean> {
+    const batch = waiting.splice(0, Math.min(most, batchMax));
     inFlight = batch;
     try {
       await repository.settle(batch.map(({ settlement }) => settlement));
@@ -103,10 +106,12 @@ export function createLedger(deps: LedgerDeps): Ledger {
       return admit(admission);
     },
     settle(settlement) {
-      if (waiting.length + inFlight.length < waitingMax) waiting.push({ settlement, sinceMs: deps.nowMs() });
+      // Of admitted requests there are no more than were open; a flood of refusals must not push them out.
+      const hasRoom = settlement.entryId !== null || waiting.length + inFlight.length < waitingMax;
+      if (hasRoom) waiting.push({ settlement, sinceMs: deps.nowMs() });
       else deps.onDropped(1);
       // What is given back has to be there for the next request.
-      if (settlement.isRefunded) void flush();
+      if (settlement.isRefunded && failures === 0) void flush();
       else plan();
     },
     flush,

@@ -50,14 +50,12 @@ export function closeLost(transaction: Transaction, self: Node, nowMs: number): 
   const others = transaction.all<NodeRow>("SELECT id, host, pid, seen_at FROM nodes WHERE id <> ?", [
     self.id,
   ]);
-  return others
-    .filter((other) => isDead(other, self, nowMs))
-    .flatMap(({ id }) => {
-      transaction.run("DELETE FROM nodes WHERE id = ?", [id]);
-      const rows = transaction.all<OpenRow>("SELECT * FROM open_requests WHERE node_id = ?", [id]);
-      transaction.run("DELETE FROM open_requests WHERE node_id = ?", [id]);
-      return rows.map((row) => lostRecord(row, nowMs));
-    });
+  for (const other of others)
+    if (isDead(other, self, nowMs)) transaction.run("DELETE FROM nodes WHERE id = ?", [other.id]);
+  const isLost = "node_id NOT IN (SELECT id FROM nodes)";
+  const rows = transaction.all<OpenRow>(`SELECT * FROM open_requests WHERE ${isLost}`, []);
+  if (rows.length > 0) transaction.run(`DELETE FROM open_requests WHERE ${isLost}`, []);
+  return rows.map((row) => lostRecord(row, nowMs));
 }
 
 function isDead(other: NodeRow, self: Node, nowMs: number): boolean {
