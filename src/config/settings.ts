@@ -269,7 +269,8 @@ export const settings = {
   }),
   usageStatsBufferSize: row("USAGE_STATS_BUFFER_SIZE", integer({ min: 1 }), {
     default: "1000",
-    about: "How many usage records may wait in memory to be written.",
+    about:
+      "How many records of refused requests may wait in memory to be written; those of others always may.",
   }),
 
   // Logs, audit, metrics

@@ -80,11 +80,14 @@ test("LOG_FORMAT=console writes lines for people", async () => {
   for (const line of await linesIn({ LOG_FORMAT: "console" })) expect(line).toMatch(/^\[?\d\d:\d\d:\d\d/);
 });
 
-test("USAGE_STATS_BUFFER_SIZE: records above it are dropped and counted, and their tokens keep the count", async () => {
+test("USAGE_STATS_BUFFER_SIZE: records of refused requests above it are dropped and counted, no others", async () => {
   await using lab = await openLab({ env: { USAGE_STATS_BUFFER_SIZE: "1" } });
   await Promise.all(Array.from({ length: 5 }, () => lab.call("/v1/models")));
   const { request_count } = (await lab.app.manage("GET", `/tokens/${lab.tokenId}`)).json;
-  const records = (await lab.records(1)).length;
+  expect((await lab.records(5)).length).toBe(5);
+  const refused = await Promise.all(Array.from({ length: 5 }, () => lab.call("/v1/..%2fx")));
+  expect(refused.map(({ status }) => status)).toEqual(Array(5).fill(400));
+  const records = (await lab.records(6)).length - 5;
   const metrics = await (await fetch(`${lab.app.origin}/metrics/prometheus`)).text();
   expect(request_count).toBe(5);
   expect(records).toBeLessThan(5);
