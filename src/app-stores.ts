@@ -211,7 +211,6 @@ function createServices(
   });
   const ledger = createLedger({
     repository: ledgerRows,
-    nowMs: () => systemClock.monotonic(),
     waitingMax: config.usageStatsBufferSize,
     onFlushFailed(error) {
       metrics.usageFlushFailed();

@@ -18,8 +18,8 @@ export interface Admission {
   readonly model: string;
   /** The token and its project, with their limits. */
   readonly bounds: readonly Bound[];
-  /** To be set aside of each budget; `all`: whatever is left of it, where nothing else is set aside. */
-  readonly reserve: bigint | "all";
+  /** To be set aside of each budget. */
+  readonly reserve: bigint;
 }
 
 /** What the ledger gave. */

@@ -77,15 +77,12 @@ function admit(transaction: Transaction, node: Node, admission: Admission): Resu
 
 /** What may be set aside of all budgets; nothing is written yet. */
 function reserve(
-  { reserve: wanted, atMs }: Admission,
+  { reserve: needed, atMs }: Admission,
   budgets: readonly { readonly bound: Bound; readonly left: Left }[],
 ): Result<bigint, LedgerRefusal> {
-  const least = leastOf(budgets.map(({ left }) => left.nanoUsd));
-  if (least === undefined) return ok(0n);
-  const needed = wanted === "all" ? least : wanted;
+  if (budgets.length === 0) return ok(0n);
   for (const { bound, left } of budgets) {
-    const isAlone = wanted !== "all" || (left.reservedNanoUsd === 0n && left.nanoUsd > 0n);
-    if (isAlone && (needed <= left.nanoUsd || needed === 0n)) continue;
+    if (needed <= left.nanoUsd || needed === 0n) continue;
     const mayFitSoon = left.reservedNanoUsd > 0n && needed <= left.nanoUsd + left.reservedNanoUsd;
     const waitMs = mayFitSoon ? soonMs : left.endMs - atMs;
     return fail({

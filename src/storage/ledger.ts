@@ -11,8 +11,6 @@ export interface Ledger {
   flush(): Promise<void>;
   /** Writes the rest. What cannot be written stays open in the database, and is closed by the next process. */
   stop(): Promise<void>;
-  /** Of those that wait to be written: how many, and since when (monotonic) the oldest does. */
-  waiting(): { readonly settlements: number; readonly sinceMs: number | undefined };
 }
 
 /** Runs `work` once after `delayMs` unless the result is called before. */
@@ -22,8 +20,6 @@ interface LedgerDeps {
   readonly repository: LedgerRepository;
   /** Settlements that may wait of requests that were not admitted; what comes on top is dropped. */
   readonly waitingMax: number;
-  /** Monotonic. */
-  readonly nowMs: () => number;
   readonly onFlushFailed: (error: unknown) => void;
   readonly onDropped: (records: number) => void;
   readonly schedule?: Schedule;
@@ -46,8 +42,8 @@ interface Waiting<T> {
 export function createLedger(deps: LedgerDeps): Ledger {
   const admit = createAdmissions(deps.repository);
   const { repository, waitingMax, schedule = scheduleUnref } = deps;
-  let waiting: { readonly settlement: Settlement; readonly sinceMs: number }[] = [];
-  let inFlight: readonly (typeof waiting)[number][] = [];
+  let waiting: Settlement[] = [];
+  let inFlight: readonly Settlement[] = [];
   let failures = 0;
   let cancelTimer: (() => void) | undefined;
   let flushing: Promise<void> | undefined;
@@ -79,7 +75,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     const batch = waiting.splice(0, Math.min(most, batchMax));
     inFlight = batch;
     try {
-      await repository.settle(batch.map(({ settlement }) => settlement));
+      await repository.settle(batch);
       failures = 0;
       return true;
     } catch (error) {
@@ -108,7 +104,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
     settle(settlement) {
       // Of admitted requests there are no more than were open; a flood of refusals must not push them out.
       const hasRoom = settlement.entryId !== null || waiting.length + inFlight.length < waitingMax;
-      if (hasRoom) waiting.push({ settlement, sinceMs: deps.nowMs() });
+      if (hasRoom) waiting.push(settlement);
       else deps.onDropped(1);
       // What is given back has to be there for the next request.
       if (settlement.isRefunded && failures === 0) void flush();
@@ -121,10 +117,6 @@ export function createLedger(deps: LedgerDeps): Ledger {
       if (waiting.length > 0) deps.onDropped(waiting.length);
       waiting = [];
     },
-    waiting: () => ({
-      settlements: waiting.length + inFlight.length,
-      sinceMs: (inFlight[0] ?? waiting[0])?.sinceMs,
-    }),
   };
 }
 
